@@ -1,0 +1,82 @@
+//! A webhook between ingress and the store: the bytes as they came, and what the receiver knew of them.
+
+use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{AppName, BodyHash, Receipt, UtcMicros};
+
+/// A webhook as ingress publishes it. On AMQP the body is the message and every other field a property or a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawWebhook {
+    /// What the sender was told, and the key of the delivery in the store.
+    pub receipt: Receipt,
+    /// The app whose path it was sent to.
+    pub app: AppName,
+    /// The run of the ingress process that took it; new at each start.
+    pub instance: Uuid,
+    /// Its number within `instance`, drawn per attempt (R8).
+    pub sequence: u64,
+    /// Every attempt of `instance` up to this number was stored or refused when this one was published (R8).
+    pub decided_through: u64,
+    /// When its last byte was read, by the clock of the ingress. For people and for ages only; it decides nothing (R1).
+    pub received_at: UtcMicros,
+    /// What is known of its signature.
+    pub verification: Verification,
+    /// The sender's `Content-Type`, as sent.
+    pub content_type: Option<String>,
+    /// The W3C trace context of the request, as sent.
+    pub traceparent: Option<String>,
+    /// The hash of `body`.
+    pub body_sha256: BodyHash,
+    /// The bytes off the wire: not parsed, not decompressed.
+    pub body: Bytes,
+}
+
+/// What is known of a webhook's signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "verification")]
+pub enum Verification {
+    /// Signed by a key of the app.
+    Verified {
+        /// The key.
+        kid: Uuid,
+        /// Whether the signature covers a hash of this very body. Where it does not, Finlink made the token, but the body
+        /// may be anyone's.
+        binds_body: bool,
+    },
+    /// Signed by a key not known yet; the reconciler learns it and decides (R10).
+    Pending {
+        /// The key to ask for.
+        kid: Uuid,
+        /// The whole JWT, kept until it is decided.
+        jwt: String,
+    },
+    /// `verification.mode = "off"`: nobody looked.
+    Unchecked,
+}
+
+impl Verification {
+    /// The word for it in envelopes, tables and listings.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Verified { .. } => "verified",
+            Self::Pending { .. } => "pending",
+            Self::Unchecked => "unchecked",
+        }
+    }
+
+    /// The key named by the signature.
+    pub fn kid(&self) -> Option<Uuid> {
+        match self {
+            Self::Verified { kid, .. } | Self::Pending { kid, .. } => Some(*kid),
+            Self::Unchecked => None,
+        }
+    }
+
+    /// Whether a signature vouches for the body itself.
+    pub fn binds_body(&self) -> bool {
+        matches!(self, Self::Verified { binds_body: true, .. })
+    }
+}

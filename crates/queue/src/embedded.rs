@@ -1,0 +1,1 @@
+//! The embedded engine: a SQLite file, one writer thread with group commit.

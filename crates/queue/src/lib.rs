@@ -1,0 +1,17 @@
+//! The queue between ingress and consumer: a [`Publisher`] on one side, a [`Subscription`] on the other.
+//!
+//! Promises: [`Publisher::publish`] returns `Ok` only when the message is durable; a batch that is dropped without an
+//! [`Batch::ack`] is delivered again. Engines: [`embedded`] (a SQLite file). Not here: what a message means.
+
+mod batch;
+pub mod embedded;
+mod message;
+mod publisher;
+mod settings;
+mod state;
+
+pub use batch::{Batch, BatchLimits, Content, Delivery, Stale, Subscription};
+pub use message::Message;
+pub use publisher::{PublishError, Publisher};
+pub use settings::Settings;
+pub use state::QueueState;

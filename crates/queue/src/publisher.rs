@@ -1,0 +1,57 @@
+//! The way in.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::{Message, QueueState};
+
+/// A handle on an engine; clones share it. When the last one drops, the engine drains and ends.
+#[derive(Clone)]
+pub struct Publisher {
+    engine: Arc<dyn PublishEngine>,
+}
+
+/// Why a message is not known to be durable. Each is a decision for the caller.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// No room: refuse, and let the sender come again.
+    #[error("the queue is full: {0}")]
+    Full(String),
+    /// It cannot be reached or written: nothing was stored.
+    #[error("the queue is unavailable: {0}")]
+    Unavailable(String),
+    /// It was refused for what it is; the same message will be refused again.
+    #[error("the queue refused the message: {0}")]
+    Refused(String),
+    /// It may have been stored or not. Publishing the same receipt again is safe.
+    #[error("the outcome of publishing is unknown: {0}")]
+    OutcomeUnknown(String),
+}
+
+/// What an engine does for a [`Publisher`].
+#[async_trait]
+pub(crate) trait PublishEngine: Send + Sync {
+    /// Returns `Ok` only when the message is durable.
+    async fn publish(&self, message: Message) -> Result<(), PublishError>;
+
+    /// What the engine says of itself.
+    fn state(&self) -> watch::Receiver<QueueState>;
+}
+
+impl Publisher {
+    pub(crate) fn new(engine: Arc<dyn PublishEngine>) -> Self {
+        Self { engine }
+    }
+
+    /// Publishes; returns `Ok` only when the message is durable. Dropping the future half-way leaves the outcome unknown.
+    pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
+        self.engine.publish(message).await
+    }
+
+    /// What the engine says of itself, as it changes.
+    pub fn state(&self) -> watch::Receiver<QueueState> {
+        self.engine.state()
+    }
+}

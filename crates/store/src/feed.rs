@@ -1,0 +1,70 @@
+//! What the feed needs: committed events in one order, and the reader's place in it (R7).
+
+use async_trait::async_trait;
+use events::{AppName, ConnectionToken};
+
+use crate::StoreError;
+
+/// A place in the feed: everything up to this number has been read. 0 is the beginning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cursor(pub u64);
+
+/// One numbered event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeedEntry {
+    /// Its number; without holes, in the order of numbering.
+    pub number: u64,
+    /// Its app.
+    pub app: AppName,
+    /// Its connection.
+    pub token: ConnectionToken,
+    /// The event's type, such as `finlinkd.connection.synced.v1`.
+    pub kind: String,
+    /// The event as JSON text, as it was committed.
+    pub event: String,
+}
+
+/// Which events are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FeedFilter {
+    /// Of this app only.
+    pub app: Option<AppName>,
+    /// Of this connection only.
+    pub token: Option<ConnectionToken>,
+}
+
+/// Events after a cursor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The events, in order.
+    pub entries: Vec<FeedEntry>,
+    /// Where to go on: past the last entry, and past everything that the filter left out before it.
+    pub next: Cursor,
+    /// The last number given so far.
+    pub last: Cursor,
+}
+
+/// What numbering did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Numbered {
+    /// So many events got a number.
+    pub count: u64,
+    /// The last number given so far.
+    pub last: Cursor,
+}
+
+/// The feed's port.
+#[async_trait]
+pub trait Feed: Send + Sync {
+    /// Numbers committed events that have none, `limit` at most, under a lock: one process at a time.
+    async fn number(&self, limit: usize) -> Result<Numbered, StoreError>;
+
+    /// Numbered events after `cursor`, `limit` at most.
+    async fn after(&self, cursor: Cursor, filter: &FeedFilter, limit: usize) -> Result<Page, StoreError>;
+
+    /// How far the events were relayed to `target` (a name such as `amqp`).
+    async fn relay_cursor(&self, target: &str) -> Result<Cursor, StoreError>;
+
+    /// Events up to `cursor` have been relayed to `target`; never goes back.
+    async fn relayed(&self, target: &str, cursor: Cursor) -> Result<(), StoreError>;
+}

@@ -1,0 +1,26 @@
+//! The store: deliveries, hints, connections, the outbox and the books, behind four ports.
+//!
+//! [`Intake`] is what the consumer needs, [`Refresh`] the reconciler, [`Feed`] the feed, [`Inspect`] a person. Each engine
+//! implements all four; no port knows an engine, and nobody outside this crate writes SQL.
+//!
+//! Promises: every method is one transaction, or says that it is not; what it returned `Ok` for is on disk.
+
+mod error;
+mod feed;
+mod inspect;
+mod intake;
+mod refresh;
+mod settings;
+
+pub use error::StoreError;
+pub use feed::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page};
+pub use inspect::{
+    ConnectionFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation, GapFilter, GapRow,
+    Inspect, RefreshRow, Totals,
+};
+pub use intake::{DeadLetter, DeadLetterReason, Intake, Reading, Recorded};
+pub use refresh::{
+    AppPin, Claim, Claimed, Decision, Due, Lease, Observation, PendingWebhook, Postponement, Refresh, Ruling,
+    SealedSession, StoredKey, UndecidedKid,
+};
+pub use settings::{MigrateMode, Rules, Settings};

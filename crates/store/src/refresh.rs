@@ -1,0 +1,276 @@
+//! What the reconciler needs: the lease, what is due, what was read, keys, sessions and pending webhooks.
+//!
+//! Every method that takes a [`Lease`] checks its fence inside its transaction and answers [`StoreError::Fenced`] where
+//! another process holds it (R5).
+
+use async_trait::async_trait;
+use connections::{Cause, Read, Transition};
+use events::{AppName, ConnectionToken, Receipt, UtcMicros};
+use uuid::Uuid;
+
+use crate::StoreError;
+
+/// The right to talk to Finlink for one app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The app.
+    pub app: AppName,
+    /// The process that holds it.
+    pub holder: Uuid,
+    /// Higher than that of every lease before.
+    pub fence: u64,
+    /// It may be taken over from then on.
+    pub expires_at: UtcMicros,
+}
+
+/// To which client of Finlink an app is pinned (R3): data of one must never be judged by answers for another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppPin {
+    /// The app.
+    pub app: AppName,
+    /// Its `client_id`.
+    pub client_id: String,
+}
+
+/// What waits to be read for an app.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Connections that are due and may be claimed now because of a hint.
+    pub hinted: u64,
+    /// Connections that are due and may be claimed now by the schedule.
+    pub scheduled: u64,
+    /// Of both, those that a list cannot answer (R3: the second question of a deletion).
+    pub single_only: u64,
+    /// The app itself is due: a list is wanted.
+    pub list: bool,
+    /// When the next row becomes claimable, where none is now.
+    pub next_at: Option<UtcMicros>,
+}
+
+/// A row that this process reads now; nobody else does until `claimed_until`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The app.
+    pub app: AppName,
+    /// The connection; `None` is the app itself.
+    pub token: Option<ConnectionToken>,
+    /// The hints counted when it was claimed: its read answers these and no later ones (R1).
+    pub hint_no: u64,
+    /// Why it is read.
+    pub cause: Cause,
+    /// How often in a row reading it failed.
+    pub failures: u32,
+}
+
+/// Claims for one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The number of the read, drawn in the same transaction, before the request (R2).
+    pub read_no: u64,
+    /// What the request answers.
+    pub claims: Vec<Claim>,
+}
+
+/// A read to be observed, with the claim that it answers where there is one (an element of a list often has none).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// The read.
+    pub read: Read,
+    /// The claim it answers.
+    pub claim: Option<Claim>,
+}
+
+/// A claim that could not be answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Postponement {
+    /// The claim.
+    pub claim: Claim,
+    /// Not before this time again.
+    pub until: UtcMicros,
+    /// Why, for a person.
+    pub error: String,
+    /// The `X-Request-ID` of the failed request.
+    pub request_id: Option<String>,
+    /// Whether it counts as a failure of this row (a closed circuit or a lost session does not).
+    pub counts: bool,
+}
+
+/// A verification key as learned from Finlink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKey {
+    /// Its id.
+    pub kid: Uuid,
+    /// The JWK, as it came.
+    pub jwk: serde_json::Value,
+    /// When it was last read.
+    pub read_at: UtcMicros,
+}
+
+/// A session with Finlink, sealed so that the store alone cannot use it (R5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedSession {
+    /// Of the secret that it was opened with.
+    pub fingerprint: String,
+    /// The sealed token; empty where the session is known to be dead.
+    pub sealed: Vec<u8>,
+    /// When its login was made: the next one is not closer than the minimum.
+    pub login_at: UtcMicros,
+    /// When it ends by itself.
+    pub expires_at: UtcMicros,
+}
+
+/// A key that pending webhooks name and that is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UndecidedKid {
+    /// The key.
+    pub kid: Uuid,
+    /// How many webhooks wait for it.
+    pub waiting: u64,
+    /// How often Finlink answered 404.
+    pub not_found: u32,
+    /// When it answered 404 for the first time.
+    pub first_not_found_at: Option<UtcMicros>,
+    /// When it was last asked for.
+    pub asked_at: Option<UtcMicros>,
+}
+
+/// A webhook that waits for its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingWebhook {
+    /// Its receipt.
+    pub receipt: Receipt,
+    /// The JWT.
+    pub jwt: String,
+    /// Its body's hash; the body itself is not needed to decide.
+    pub body_sha256: events::BodyHash,
+    /// When it was received: its age is judged at that time (R10).
+    pub received_at: UtcMicros,
+}
+
+/// What is decided about a pending webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ruling {
+    /// The webhook.
+    pub receipt: Receipt,
+    /// The decision.
+    pub decision: Decision,
+}
+
+/// A decision about a pending webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It is Finlink's: it hints now, as R1 and R11 say.
+    Verified {
+        /// Whether its signature covers its body.
+        binds_body: bool,
+    },
+    /// It is not; says why. It never has an effect.
+    Rejected(String),
+}
+
+/// The reconciler's port.
+#[async_trait]
+pub trait Refresh: Send + Sync {
+    /// Makes the app known, its first sweep due at once, and pins it to its client; [`StoreError::Incompatible`] where it is
+    /// pinned to another.
+    async fn enrol(&self, pin: &AppPin, now: UtcMicros) -> Result<(), StoreError>;
+
+    /// Takes the lease where it is free, expired or one's own; `None` where another holds it. Taking it anew raises the fence.
+    async fn lease(
+        &self,
+        app: &AppName,
+        holder: Uuid,
+        now: UtcMicros,
+        expires_at: UtcMicros,
+    ) -> Result<Option<Lease>, StoreError>;
+
+    /// Gives the lease back, so that another need not wait for its end.
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
+
+    /// What waits to be read.
+    async fn due(&self, app: &AppName, now: UtcMicros) -> Result<Due, StoreError>;
+
+    /// Claims the next connection for a single read; hinted ones first. `None` where nothing is due.
+    async fn claim_one(&self, lease: &Lease, now: UtcMicros, until: UtcMicros) -> Result<Option<Claimed>, StoreError>;
+
+    /// Claims the app and every due connection that a list can answer, `limit` at most, for one list read.
+    async fn claim_list(
+        &self,
+        lease: &Lease,
+        now: UtcMicros,
+        until: UtcMicros,
+        limit: usize,
+    ) -> Result<Claimed, StoreError>;
+
+    /// The tokens of all connections of the app that are not deleted and of those that show signs of absence, in order.
+    async fn live_tokens(&self, app: &AppName) -> Result<Vec<ConnectionToken>, StoreError>;
+
+    /// Applies reads (R1 to R4, R6): state, observations, outbox, gaps and the next due time, in one transaction under the
+    /// rows' locks. `request_id` is Finlink's `X-Request-ID`. Answers in the order asked.
+    async fn observe(
+        &self,
+        lease: &Lease,
+        observations: &[Observation],
+        request_id: Option<&str>,
+        now: UtcMicros,
+    ) -> Result<Vec<Transition>, StoreError>;
+
+    /// A list was read, parsed completely and observed: answers the app's claim, schedules the next sweep, and allows no list
+    /// before `not_before`.
+    async fn swept(
+        &self,
+        lease: &Lease,
+        claim: &Claim,
+        now: UtcMicros,
+        not_before: UtcMicros,
+    ) -> Result<(), StoreError>;
+
+    /// Gives claims back unanswered.
+    async fn postpone(&self, lease: &Lease, postponements: &[Postponement]) -> Result<(), StoreError>;
+
+    /// Hints at a connection (or at the app, for `None`) on behalf of a person or of the user's application, with
+    /// [`Cause::Request`]. False where the connection is not known.
+    async fn request(&self, app: &AppName, token: Option<&ConnectionToken>, now: UtcMicros)
+    -> Result<bool, StoreError>;
+
+    /// Lets the deletions of an app that wait for an operator (R3) proceed; answers how many connections they are about.
+    async fn approve_deletions(&self, app: &AppName, now: UtcMicros) -> Result<u64, StoreError>;
+
+    /// The keys known for an app.
+    async fn keys(&self, app: &AppName) -> Result<Vec<StoredKey>, StoreError>;
+
+    /// Keeps a key, new or read again.
+    async fn learn_key(&self, lease: &Lease, key: &StoredKey) -> Result<(), StoreError>;
+
+    /// Drops a key that Finlink does not know any more.
+    async fn forget_key(&self, lease: &Lease, kid: Uuid) -> Result<(), StoreError>;
+
+    /// Keys that pending webhooks wait for, longest waiting first.
+    async fn undecided(&self, app: &AppName, limit: usize) -> Result<Vec<UndecidedKid>, StoreError>;
+
+    /// Finlink said that it has no such key. Answers how often, and since when, it has said so.
+    async fn key_not_found(&self, lease: &Lease, kid: Uuid, now: UtcMicros) -> Result<UndecidedKid, StoreError>;
+
+    /// Pending webhooks of a key, oldest first.
+    async fn pending(&self, app: &AppName, kid: Uuid, limit: usize) -> Result<Vec<PendingWebhook>, StoreError>;
+
+    /// Pending webhooks received before `before`, whatever their key.
+    async fn pending_before(
+        &self,
+        app: &AppName,
+        before: UtcMicros,
+        limit: usize,
+    ) -> Result<Vec<PendingWebhook>, StoreError>;
+
+    /// Decides pending webhooks: verified ones hint now.
+    async fn decide(&self, lease: &Lease, rulings: &[Ruling]) -> Result<(), StoreError>;
+
+    /// The session kept for a secret.
+    async fn session(&self, app: &AppName, fingerprint: &str) -> Result<Option<SealedSession>, StoreError>;
+
+    /// Keeps a session in place of the one before with the same fingerprint.
+    async fn keep_session(&self, lease: &Lease, session: &SealedSession) -> Result<(), StoreError>;
+
+    /// Closes gaps that are open for longer than the rules say: their webhooks are lost. Answers how many.
+    async fn close_gaps(&self, app: &AppName, now: UtcMicros) -> Result<u64, StoreError>;
+}
