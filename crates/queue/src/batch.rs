@@ -53,9 +53,9 @@ pub struct Batch {
 #[error("the acknowledgement did not count: {0}")]
 pub struct Stale(pub String);
 
-/// What an engine does at the end of a batch.
+/// What an engine does at the end of a batch. Public so that a test can script a queue; the engines live in this crate.
 #[async_trait]
-pub(crate) trait Settle: Send {
+pub trait Settle: Send {
     /// Forgets the messages.
     async fn ack(self: Box<Self>) -> Result<(), Stale>;
 
@@ -64,7 +64,8 @@ pub(crate) trait Settle: Send {
 }
 
 impl Batch {
-    pub(crate) fn new(deliveries: Vec<Delivery>, settle: Box<dyn Settle>) -> Self {
+    /// For an engine: messages, and how they are settled.
+    pub fn new(deliveries: Vec<Delivery>, settle: Box<dyn Settle>) -> Self {
         Self { deliveries, settle: Some(settle) }
     }
 
@@ -95,15 +96,16 @@ pub struct Subscription {
     source: Box<dyn Source>,
 }
 
-/// What an engine does for a [`Subscription`].
+/// What an engine does for a [`Subscription`]; public for the same reason as [`Settle`].
 #[async_trait]
-pub(crate) trait Source: Send {
+pub trait Source: Send {
     /// See [`Subscription::next_batch`].
     async fn next_batch(&mut self, limits: &BatchLimits) -> Option<Batch>;
 }
 
 impl Subscription {
-    pub(crate) fn new(source: Box<dyn Source>) -> Self {
+    /// For an engine.
+    pub fn new(source: Box<dyn Source>) -> Self {
         Self { source }
     }
 

@@ -10,7 +10,7 @@ mod publisher;
 mod settings;
 mod state;
 
-pub use batch::{Batch, BatchLimits, Content, Delivery, Stale, Subscription};
+pub use batch::{Batch, BatchLimits, Content, Delivery, Settle, Source, Stale, Subscription};
 pub use message::Message;
 pub use publisher::{PublishError, Publisher};
 pub use settings::Settings;
