@@ -1,1 +1,5 @@
-//! t
+//! The harness: what tests that cross crates need to start, break and ask.
+//!
+//! Not here: any assertion about finlinkd. The test targets beside this folder hold those.
+
+pub mod workspace;
