@@ -2,4 +2,6 @@
 //!
 //! Not here: any assertion about finlinkd. The test targets beside this folder hold those.
 
+#[cfg(feature = "servers")]
+pub mod servers;
 pub mod workspace;

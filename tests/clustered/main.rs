@@ -1,0 +1,4 @@
+//! What holds on real servers: a private RabbitMQ and a private PostgreSQL, killed, frozen and cut off as needed.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod servers;

@@ -1,0 +1,147 @@
+//! A private PostgreSQL of Debian's package: its own cluster in its own folder, default durability.
+
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::process::{ServerProcess, free_port};
+use super::user;
+
+const VERSIONS: &str = "/usr/lib/postgresql";
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A running server. Its data outlives [`Postgres::kill`] and [`Postgres::start`], and goes with the value.
+#[derive(Debug)]
+pub struct Postgres {
+    server: Option<ServerProcess>,
+    folder: TempDir,
+    binaries: PathBuf,
+    port: u16,
+}
+
+impl Postgres {
+    /// Makes a cluster, starts it and waits until it answers.
+    pub fn launch() -> Result<Self> {
+        let binaries = newest_binaries()?;
+        let folder = tempfile::Builder::new().prefix("finlinkd-postgres-").tempdir()?;
+        user::give_folder_to("postgres", folder.path())?;
+        let mut initdb = Command::new(binaries.join("initdb"));
+        initdb.args([
+            "--auth=trust",
+            "--username=postgres",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+            "--pgdata",
+        ]);
+        initdb.arg(folder.path().join("data")).current_dir(folder.path());
+        user::run_as("postgres", &mut initdb)?;
+        let output = initdb.output().context("initdb could not be started")?;
+        ensure!(output.status.success(), "initdb failed\n{}", String::from_utf8_lossy(&output.stderr));
+        let mut server = Self { server: None, folder, binaries, port: free_port()? };
+        server.start()?;
+        Ok(server)
+    }
+
+    /// Starts the server again on its data, after [`Postgres::kill`] or [`Postgres::stop`].
+    pub fn start(&mut self) -> Result<()> {
+        let folder = self.folder.path();
+        let mut command = Command::new(self.binaries.join("postgres"));
+        command.arg("-D").arg(folder.join("data")).args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        command.arg("-k").arg(folder).current_dir(folder);
+        user::run_as("postgres", &mut command)?;
+        let mut server = ServerProcess::start("PostgreSQL", command, &folder.join("server.log"))?;
+        let (port, binaries) = (self.port, self.binaries.clone());
+        server.wait_until(PATIENCE, || accepts(&binaries, port))?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// Kills the server at once (SIGKILL). Its children notice and end by themselves; its data stays.
+    pub fn kill(&mut self) -> Result<()> {
+        if let Some(mut server) = self.server.take() {
+            server.kill()?;
+        }
+        // A child that still holds the port or the shared memory would keep the next start from working.
+        let port = self.port;
+        let gone = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err();
+        ensure!(super::process::eventually(PATIENCE, gone), "something still listens on PostgreSQL's port {port}");
+        Ok(())
+    }
+
+    /// Stops the server in order (open sessions are cut); its data stays.
+    pub fn stop(&mut self) -> Result<()> {
+        match self.server.take() {
+            Some(mut server) => {
+                server.signal(Signal::INT)?;
+                server.stop(PATIENCE).map(drop)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The address of a database in it.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Makes an empty database and returns its address.
+    pub fn create_database(&self, name: &str) -> Result<String> {
+        self.query("postgres", &format!("CREATE DATABASE {name}"))?;
+        Ok(self.url(name))
+    }
+
+    /// Runs SQL with `psql` and returns what it printed, unaligned and without headings.
+    pub fn query(&self, database: &str, sql: &str) -> Result<String> {
+        let mut command = Command::new(self.binaries.join("psql"));
+        command.args([
+            "--no-psqlrc",
+            "--tuples-only",
+            "--no-align",
+            "--quiet",
+            "--set=ON_ERROR_STOP=1",
+            "--command",
+            sql,
+        ]);
+        command.arg(self.url(database)).current_dir(self.folder.path());
+        let output = command.output().context("psql could not be started")?;
+        ensure!(output.status.success(), "psql failed on {sql}\n{}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// The process id of the server, for measurements.
+    pub fn process_id(&self) -> Option<u32> {
+        self.server.as_ref().map(ServerProcess::id)
+    }
+}
+
+fn newest_binaries() -> Result<PathBuf> {
+    let version = |path: &Path| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+    std::fs::read_dir(VERSIONS)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.join("bin/initdb").exists())
+        .max_by_key(|path| version(path))
+        .map(|path| path.join("bin"))
+        .context(
+            "PostgreSQL is not installed: `cargo xtask test` installs it as root, or install the Debian package postgresql",
+        )
+}
+
+fn accepts(binaries: &Path, port: u16) -> bool {
+    let mut command = Command::new(binaries.join("pg_isready"));
+    command.args(["--quiet", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", "postgres"]);
+    command.status().is_ok_and(|status| status.success())
+}
