@@ -2,6 +2,7 @@
 //!
 //! Not here: any assertion about finlinkd. The test targets beside this folder hold those.
 
+pub mod proxy;
 #[cfg(feature = "servers")]
 pub mod servers;
 pub mod workspace;
