@@ -1,0 +1,149 @@
+//! The handle that everyone else holds.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+
+use crate::job::{Isolation, TypedJob};
+use crate::lock::FolderLock;
+use crate::readers::Readers;
+use crate::writer::{Order, Writer};
+use crate::{Migrate, Migration, OpenError, ReadError, WriteError, migration, open};
+
+/// How a file is opened for writing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The file. It and its folder are created where they do not exist; `<file>.lock` appears beside it.
+    pub path: PathBuf,
+    /// What the writer thread is called in a debugger.
+    pub thread_name: String,
+    /// Writes that may wait for the thread; more wait at the door.
+    pub jobs_waiting_max: usize,
+    /// Writes that one transaction carries.
+    pub group_max: usize,
+}
+
+/// An open file: WAL, `synchronous = FULL`, foreign keys on. Clones share it.
+///
+/// When the last clone drops, the accepted writes are carried out and the thread is joined, in place: end with
+/// [`Database::close`] where blocking for that long matters.
+#[derive(Clone)]
+pub struct Database {
+    readers: Readers,
+    writer: Option<Arc<WriterHandle>>,
+}
+
+/// The sender is dropped before the thread is joined, which is what ends the thread.
+struct WriterHandle {
+    orders: mpsc::Sender<Order>,
+    thread: Joined,
+}
+
+impl Database {
+    /// Opens the file for writing, as the only process to do so, and brings its schema up to date.
+    pub fn open(options: Options, migrations: &[Migration], mode: Migrate) -> Result<Self, OpenError> {
+        let Options { path, thread_name, jobs_waiting_max, group_max } = options;
+        let lock = FolderLock::take(&path)?;
+        let mut connection = open::writer(&path)?;
+        migration::migrate(&mut connection, &path, migrations, mode)?;
+        let (orders, receiver) = mpsc::channel(jobs_waiting_max.max(1));
+        let writer = Writer { connection, orders: receiver, group_max: group_max.max(1), _lock: lock };
+        let thread = std::thread::Builder::new()
+            .name(thread_name)
+            .spawn(move || writer.run())
+            .map_err(|error| OpenError::Other { path: path.clone(), reason: error.to_string() })?;
+        let writer = WriterHandle { orders, thread: Joined(Mutex::new(Some(thread))) };
+        Ok(Self { readers: Readers::new(path), writer: Some(Arc::new(writer)) })
+    }
+
+    /// Opens the file to be read only, without the lock: beside a running process, or after it.
+    pub fn open_read_only(path: &Path, migrations: &[Migration]) -> Result<Self, OpenError> {
+        if !path.exists() {
+            return Err(OpenError::Missing(path.to_owned()));
+        }
+        let mut connection = open::reader(path).map_err(|error| OpenError::from_sqlite(path, &error))?;
+        migration::migrate(&mut connection, path, migrations, Migrate::Check)?;
+        Ok(Self { readers: Readers::new(path.to_owned()), writer: None })
+    }
+
+    /// Runs `job` inside the group's transaction, in a savepoint of its own: its error or panic undoes its changes only.
+    /// Resolves after the commit was synced. Waits for room.
+    ///
+    /// The job runs on the writer thread and holds everyone up meanwhile: no waiting but for the database, no `BEGIN`,
+    /// `COMMIT` or `ROLLBACK`, no deferred constraint left violated. Writes of one task are carried out in its order. Once
+    /// accepted, a write is carried out even when its caller has gone.
+    pub async fn write<T, E, F>(&self, job: F) -> Result<T, WriteError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    {
+        self.submit(Isolation::Savepoint, job).await
+    }
+
+    /// Like [`Database::write`] without the cost of a savepoint, for a job that changes something by one statement at
+    /// most: such a statement undoes itself when it fails.
+    pub async fn write_one<T, E, F>(&self, job: F) -> Result<T, WriteError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    {
+        self.submit(Isolation::SingleStatement, job).await
+    }
+
+    async fn submit<T, E, F>(&self, isolation: Isolation, work: F) -> Result<T, WriteError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    {
+        let writer = self.writer.as_ref().ok_or(WriteError::Ended)?;
+        let (job, answer) = TypedJob::new(isolation, work);
+        writer.orders.send(Order::Run(Box::new(job))).await.map_err(|_| WriteError::Ended)?;
+        answer.await.map_err(|_| WriteError::Ended)?
+    }
+
+    /// Runs `query` on one of a few read-only connections, on a thread for blocking work. Sees what was committed when its
+    /// first statement ran; several statements that must agree need a transaction of their own.
+    pub async fn read<T, F>(&self, query: F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.readers.read(query).await
+    }
+
+    /// Ends it for every clone: accepted writes are carried out, queries finish, the thread is joined, the lock is free.
+    pub async fn close(self) {
+        self.readers.close().await;
+        let Some(writer) = self.writer else { return };
+        // An error means that another clone was faster.
+        drop(writer.orders.send(Order::End).await);
+        writer.orders.closed().await;
+        drop(tokio::task::spawn_blocking(move || writer.thread.join()).await);
+    }
+}
+
+/// A thread that is joined when this drops, unless it is that very thread which drops it.
+struct Joined(Mutex<Option<JoinHandle<()>>>);
+
+impl Joined {
+    /// Waits for the end of the thread. The lock is held meanwhile, so that every caller waits for it.
+    fn join(&self) {
+        let mut thread = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = thread.take_if(|handle| handle.thread().id() != std::thread::current().id()) {
+            // The writer catches panics of jobs; one of its own was printed by the hook and leaves nothing to do.
+            drop(handle.join());
+        }
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        self.join();
+    }
+}

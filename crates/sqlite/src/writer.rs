@@ -1,0 +1,122 @@
+//! The writer thread: takes what waits, runs it in one transaction, commits once, tells everyone.
+//!
+//! A group is whatever waits when the one before it is done, so a lone write never waits for company, and under load one
+//! sync carries many. The thread survives everything that a job or the disk can do.
+
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+use tracing::{error, warn};
+
+use crate::job::{Isolation, Job, Ran};
+use crate::lock::FolderLock;
+
+/// What comes through the channel.
+pub(crate) enum Order {
+    Run(Box<dyn Job>),
+    /// Take no more, carry out what was accepted, end.
+    End,
+}
+
+/// Everything that the thread owns. The fields are dropped in this order: the lock goes back last.
+pub(crate) struct Writer {
+    pub(crate) connection: Connection,
+    pub(crate) orders: mpsc::Receiver<Order>,
+    pub(crate) group_max: usize,
+    pub(crate) _lock: FolderLock,
+}
+
+impl Writer {
+    /// Works until every sender is gone or [`Order::End`] came, and nothing is left.
+    pub(crate) fn run(mut self) {
+        let mut orders = Vec::with_capacity(self.group_max);
+        while self.orders.blocking_recv_many(&mut orders, self.group_max) > 0 {
+            let mut group = Vec::with_capacity(orders.len());
+            for order in orders.drain(..) {
+                match order {
+                    Order::Run(job) => group.push(job),
+                    Order::End => self.orders.close(),
+                }
+            }
+            if !group.is_empty() {
+                self.carry_out(group);
+            }
+        }
+    }
+
+    /// Runs a group: one transaction, or one more for the rest wherever the transaction was lost half-way.
+    fn carry_out(&self, group: Vec<Box<dyn Job>>) {
+        let mut waiting = group.into_iter();
+        while waiting.len() > 0 {
+            let mut done = Vec::with_capacity(waiting.len());
+            let outcome = self.transaction(&mut waiting, &mut done);
+            if let Err(reason) = &outcome {
+                error!(error = %reason, jobs = done.len(), "a group of writes failed and was undone");
+            }
+            for job in done {
+                job.settle(outcome.as_ref().copied().map_err(String::as_str));
+            }
+        }
+    }
+
+    /// One transaction over as many of `waiting` as it lasts for; they are moved to `done`.
+    fn transaction(
+        &self,
+        waiting: &mut std::vec::IntoIter<Box<dyn Job>>,
+        done: &mut Vec<Box<dyn Job>>,
+    ) -> Result<(), String> {
+        if let Err(error) = self.execute("BEGIN IMMEDIATE") {
+            done.extend(waiting);
+            return Err(error.to_string());
+        }
+        let result = self.jobs(waiting, done).and_then(|()| self.execute("COMMIT").map_err(|error| error.to_string()));
+        if result.is_err()
+            && !self.connection.is_autocommit()
+            && let Err(error) = self.execute("ROLLBACK")
+        {
+            error!(%error, "a failed transaction could not be rolled back");
+        }
+        result
+    }
+
+    fn jobs(&self, waiting: &mut std::vec::IntoIter<Box<dyn Job>>, done: &mut Vec<Box<dyn Job>>) -> Result<(), String> {
+        for mut job in waiting {
+            let ran = self.isolated(job.as_mut());
+            done.push(job);
+            ran.map_err(|error| error.to_string())?;
+            // Some errors (disk full, input or output) make SQLite roll back the whole transaction by itself.
+            if self.connection.is_autocommit() {
+                return Err("SQLite gave the transaction up: disk full, or an input or output error".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs one job so that a failure undoes it alone. An error means that the transaction is lost.
+    fn isolated(&self, job: &mut dyn Job) -> rusqlite::Result<()> {
+        let savepoint = job.isolation() == Isolation::Savepoint;
+        if savepoint {
+            self.execute("SAVEPOINT job")?;
+        }
+        let ran = job.run(&self.connection);
+        if ran == Ran::Panicked {
+            warn!("a write panicked; its changes are undone");
+        }
+        if self.connection.is_autocommit() {
+            return Ok(());
+        }
+        match (savepoint, ran) {
+            (true, Ran::Done) => self.execute("RELEASE job"),
+            (true, Ran::Failed | Ran::Panicked) => {
+                self.execute("ROLLBACK TO job")?;
+                self.execute("RELEASE job")
+            }
+            (false, Ran::Done | Ran::Failed) => Ok(()),
+            // Nobody knows whether its statement ran.
+            (false, Ran::Panicked) => self.execute("ROLLBACK"),
+        }
+    }
+
+    fn execute(&self, sql: &'static str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute([]).map(drop)
+    }
+}
