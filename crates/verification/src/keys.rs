@@ -1,0 +1,105 @@
+//! The public keys by which tokens are verified, each within its app.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use events::{AppName, UtcMicros};
+use jsonwebtoken::DecodingKey;
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// A P-256 coordinate.
+const COORDINATE_BYTES: usize = 32;
+
+/// The keys known. A key counts for the app that it was read for and for no other.
+#[derive(Clone, Default)]
+pub struct KeySet {
+    apps: HashMap<AppName, HashMap<Uuid, DecodingKey>>,
+}
+
+/// What the ingress sees of the keys, in a `watch`.
+#[derive(Debug, Clone, Default)]
+pub struct KeySnapshot {
+    /// The keys known.
+    pub keys: Arc<KeySet>,
+    /// When the source of keys last answered; `None` where it never did.
+    pub read_at: Option<UtcMicros>,
+}
+
+/// A JWK that is no P-256 public key; says what is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a P-256 public key: expected {0}")]
+pub struct NotAKey(&'static str);
+
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    crv: String,
+    x: String,
+    y: String,
+    #[serde(default)]
+    alg: Option<String>,
+}
+
+impl KeySet {
+    /// Adds the key `kid` of `app`, or replaces it. Whatever is not a P-256 key leaves the set as it was.
+    pub fn insert(&mut self, app: &AppName, kid: Uuid, jwk: &Value) -> Result<(), NotAKey> {
+        let key = decoding_key(jwk)?;
+        self.apps.entry(app.clone()).or_default().insert(kid, key);
+        Ok(())
+    }
+
+    /// Forgets a key; says whether it was there.
+    pub fn remove(&mut self, app: &AppName, kid: Uuid) -> bool {
+        self.apps.get_mut(app).is_some_and(|keys| keys.remove(&kid).is_some())
+    }
+
+    /// Whether the key is known.
+    pub fn contains(&self, app: &AppName, kid: Uuid) -> bool {
+        self.get(app, kid).is_some()
+    }
+
+    /// The number of keys, over all apps.
+    pub fn len(&self) -> usize {
+        self.apps.values().map(HashMap::len).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn get(&self, app: &AppName, kid: Uuid) -> Option<&DecodingKey> {
+        self.apps.get(app)?.get(&kid)
+    }
+}
+
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.apps.iter().map(|(app, keys)| (app, keys.keys()))).finish()
+    }
+}
+
+/// Checks what the library does not: it would take any curve and coordinates of any length.
+fn decoding_key(jwk: &Value) -> Result<DecodingKey, NotAKey> {
+    let jwk = Jwk::deserialize(jwk).map_err(|_| NotAKey("an object with the strings kty, crv, x and y"))?;
+    if jwk.kty != "EC" {
+        return Err(NotAKey("kty EC"));
+    }
+    if jwk.crv != "P-256" {
+        return Err(NotAKey("crv P-256"));
+    }
+    if jwk.alg.is_some_and(|alg| alg != "ES256") {
+        return Err(NotAKey("alg ES256"));
+    }
+    for coordinate in [&jwk.x, &jwk.y] {
+        if !URL_SAFE_NO_PAD.decode(coordinate).is_ok_and(|bytes| bytes.len() == COORDINATE_BYTES) {
+            return Err(NotAKey("x and y of 32 bytes each in base64url"));
+        }
+    }
+    DecodingKey::from_ec_components(&jwk.x, &jwk.y).map_err(|_| NotAKey("a point"))
+}
