@@ -1,0 +1,55 @@
+//! Runs the HTTP server over an open socket until it is told to stop.
+//!
+//! Must be started on the main runtime; each worker then has a thread and a runtime of its own, on which its handlers run.
+
+use std::io;
+use std::pin::pin;
+
+use actix_web::http::StatusCode;
+use actix_web::{App, HttpServer, web};
+use socket2::SockRef;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Bound, Limits, Problem};
+
+/// Serves what `configure` sets up; it is called once per worker. A path that it does not know answers 404.
+///
+/// Returns when `stop` was cancelled and every request in flight has been answered, at the latest after
+/// [`Limits::shutdown_timeout`]. Dropping the future cuts connections instead. Signals are none of its business.
+pub async fn serve(
+    bound: Bound,
+    limits: &Limits,
+    stop: CancellationToken,
+    configure: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+) -> io::Result<()> {
+    let (address, setting) = (bound.address(), bound.setting);
+    // The standard library listens with a backlog of its own choice; listening again adjusts it.
+    SockRef::from(&bound.listener).listen(i32::try_from(limits.backlog).unwrap_or(i32::MAX))?;
+    let app = move || App::new().default_service(web::to(nothing_here)).configure(configure.clone());
+    let server = HttpServer::new(app)
+        .workers(limits.workers())
+        .max_connections(limits.connections_per_worker())
+        .tcp_nodelay(true)
+        .keep_alive(limits.keep_alive)
+        .client_request_timeout(limits.head_timeout)
+        .client_disconnect_timeout(limits.disconnect_timeout)
+        .shutdown_timeout(limits.shutdown_timeout.as_millis().div_ceil(1000) as u64)
+        .disable_signals()
+        .listen(bound.listener)?
+        .run();
+    tracing::info!(%address, setting, "listening");
+    let handle = server.handle();
+    let mut server = pin!(server);
+    tokio::select! {
+        ended = &mut server => return ended,
+        () = stop.cancelled() => {}
+    }
+    // The server does the stopping, so it must be polled while the handle waits for it.
+    let (ended, ()) = tokio::join!(server, handle.stop(true));
+    tracing::info!(%address, setting, "stopped listening");
+    ended
+}
+
+async fn nothing_here() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "Not found", "there is nothing at this path")
+}

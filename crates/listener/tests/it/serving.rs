@@ -1,0 +1,136 @@
+//! How requests are served, refused and, at the stop, finished.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::web;
+use listener::{Limits, Problem};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+
+use crate::raw::{Served, few_workers};
+
+/// Two semaphores: a request says that it has come, and goes on when it is let.
+#[derive(Clone)]
+struct Gate {
+    entered: Arc<Semaphore>,
+    released: Arc<Semaphore>,
+}
+
+impl Gate {
+    fn new() -> Self {
+        Self { entered: Arc::new(Semaphore::new(0)), released: Arc::new(Semaphore::new(0)) }
+    }
+
+    async fn pass(self) -> &'static str {
+        self.entered.add_permits(1);
+        self.released.acquire().await.unwrap().forget();
+        "done"
+    }
+
+    async fn entered(&self) {
+        self.entered.acquire().await.unwrap().forget();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_path_is_a_problem() {
+    let served = Served::start(few_workers(), |_| {});
+    let answer = served.ask("GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{answer}");
+    assert!(answer.contains("content-type: application/problem+json\r\n"), "{answer}");
+    assert!(
+        answer.ends_with(r#"{"title":"Not found","status":404,"detail":"there is nothing at this path"}"#),
+        "{answer}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_problem_carries_the_headers_that_its_status_demands() {
+    let served = Served::start(few_workers(), |routes| {
+        routes.route(
+            "/",
+            web::get().to(|| async {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Busy", "come again")
+                    .retry_after(Duration::from_millis(1500))
+                    .allow("POST")
+                    .close()
+            }),
+        );
+    });
+    let answer = served.ask("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    for line in ["retry-after: 2", "allow: POST", "connection: close"] {
+        assert!(answer.contains(&format!("{line}\r\n")), "{line}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stop_cuts_no_request_and_closes_idle_connections() {
+    let gate = Gate::new();
+    let served = Served::start(few_workers(), {
+        let gate = gate.clone();
+        move |routes| {
+            let gate = gate.clone();
+            routes.route("/slow", web::get().to(move || gate.clone().pass()));
+            routes.route("/fast", web::get().to(|| async { "here" }));
+        }
+    });
+    let (mut idle, mut busy) = (served.client().await, served.client().await);
+    idle.send("GET /fast HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    idle.until("here").await;
+    busy.send("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    gate.entered().await;
+
+    served.stop.cancel();
+    assert_eq!(idle.rest().await, "", "an idle connection is closed");
+    gate.released.add_permits(1);
+    let answer = busy.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("done"), "{answer}");
+
+    let address = served.address;
+    served.ended().await;
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_outlasts_the_shutdown_timeout_does_not_hold_the_stop_up() {
+    let gate = Gate::new();
+    let limits = Limits { shutdown_timeout: Duration::ZERO, ..few_workers() };
+    let served = Served::start(limits, {
+        let gate = gate.clone();
+        move |routes| {
+            let gate = gate.clone();
+            routes.route("/slow", web::get().to(move || gate.clone().pass()));
+        }
+    });
+    let mut busy = served.client().await;
+    busy.send("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    gate.entered().await;
+    served.stop.cancel();
+    served.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_does_not_come_is_not_waited_for() {
+    let limits = Limits { head_timeout: Duration::from_millis(50), ..few_workers() };
+    let served = Served::start(limits, |_| {});
+    let answer = served.ask("GET / HTTP/1.1\r\nhost:").await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_the_limit_of_connections_one_waits_and_is_served_when_another_closes() {
+    let limits = Limits { workers: 1, connections_max: 1, ..Limits::default() };
+    let served = Served::start(limits, |routes| {
+        routes.route("/", web::get().to(|| async { "here" }));
+    });
+    let mut first = served.client().await;
+    first.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    first.until("here").await;
+    let mut second = served.client().await;
+    second.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    drop(first);
+    second.until("here").await;
+}
