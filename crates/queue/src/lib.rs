@@ -12,6 +12,6 @@ mod state;
 
 pub use batch::{Batch, BatchLimits, Content, Delivery, Settle, Source, Stale, Subscription};
 pub use message::Message;
-pub use publisher::{PublishError, Publisher};
+pub use publisher::{PublishEngine, PublishError, Publisher};
 pub use settings::Settings;
 pub use state::QueueState;

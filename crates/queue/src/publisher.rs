@@ -30,9 +30,9 @@ pub enum PublishError {
     OutcomeUnknown(String),
 }
 
-/// What an engine does for a [`Publisher`].
+/// What an engine does for a [`Publisher`]. Public so that a test can play a queue that refuses, waits or forgets.
 #[async_trait]
-pub(crate) trait PublishEngine: Send + Sync {
+pub trait PublishEngine: Send + Sync {
     /// Returns `Ok` only when the message is durable.
     async fn publish(&self, message: Message) -> Result<(), PublishError>;
 
@@ -41,7 +41,8 @@ pub(crate) trait PublishEngine: Send + Sync {
 }
 
 impl Publisher {
-    pub(crate) fn new(engine: Arc<dyn PublishEngine>) -> Self {
+    /// A handle on `engine`.
+    pub fn new(engine: Arc<dyn PublishEngine>) -> Self {
         Self { engine }
     }
 
