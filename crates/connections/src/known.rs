@@ -3,29 +3,36 @@
 use events::{AppName, Connection, ConnectionStatus, ConnectionToken, UtcMicros};
 use serde_json::Value;
 
-/// A connection as the store keeps it.
+use crate::absence::Absence;
+use crate::announced::Announced;
+use crate::regression::Regression;
+
+/// A connection as the store keeps it. `absence`, `regression` and `announced` go through serde, so that a store may keep
+/// each as one value; the rest is meant for columns.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known {
     /// The app it belongs to.
     pub app: AppName,
-    /// Finlink's words for it in the newest read that counted.
+    /// Finlink's words for it in the newest read that counted and found it.
     pub status: ConnectionStatus,
     /// The same as it came, unknown fields and unreadable values included.
     pub raw: Value,
     /// Rises by one with every observed change.
     pub version: u64,
-    /// The number of the newest read that counted (R2).
+    /// The number of the read that `status` is from (R2). Reads that did not find it have their numbers in `absence`.
     pub read_no: u64,
     /// When that read was answered.
     pub as_of: UtcMicros,
     /// When it was found to be deleted.
     pub deleted_at: Option<UtcMicros>,
-    /// How many reads in a row found nothing new; stretches the schedule (R4).
+    /// How many scheduled reads in a row found nothing new; stretches the schedule (R4).
     pub unchanged_reads: u32,
     /// Signs that it may have been deleted, since it was last there (R3).
     pub absence: Absence,
-    /// A read whose `updatedAt` went back and that waits for its repetition (R2).
+    /// Reads whose `updatedAt` went back and that wait for their repetition (R2).
     pub regression: Option<Regression>,
+    /// Which events were made of it lately, so that no two of them share an id (R6).
+    pub announced: Announced,
 }
 
 impl Known {
@@ -34,38 +41,9 @@ impl Known {
         &self.status.credentials_token
     }
 
-    /// The user's view of it.
+    /// The user's view of it. Of a deleted one Finlink last said something when it was found to be deleted.
     pub fn view(&self) -> Connection {
-        Connection::from_status(self.app.clone(), &self.status, self.version, self.as_of, self.deleted_at)
+        let said_at = self.deleted_at.map_or(self.as_of, |deleted_at| deleted_at.max(self.as_of));
+        Connection::from_status(self.app.clone(), &self.status, self.version, said_at, self.deleted_at)
     }
-}
-
-/// Signs of a deletion: the first and the latest time each of the two questions was answered with "not there", by a read
-/// newer than the last one that found it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Absence {
-    /// First 404 of the connection itself.
-    pub first_not_found: Option<UtcMicros>,
-    /// Latest 404 of the connection itself.
-    pub latest_not_found: Option<UtcMicros>,
-    /// First complete list without it.
-    pub first_not_listed: Option<UtcMicros>,
-    /// Latest complete list without it.
-    pub latest_not_listed: Option<UtcMicros>,
-}
-
-impl Absence {
-    /// Whether there is any sign at all.
-    pub fn suspected(&self) -> bool {
-        self.first_not_found.is_some() || self.first_not_listed.is_some()
-    }
-}
-
-/// A read that went back in time and does not count yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Regression {
-    /// Its number.
-    pub read_no: u64,
-    /// When it was answered.
-    pub seen_at: UtcMicros,
 }

@@ -3,12 +3,24 @@
 //! Start at [`observe`]. Promises: no input or output, no clock, no randomness; the same reads in any order and any
 //! multiplicity end in the same state. Not here: who asks Finlink and when a row may be claimed (`reconciler`, `store`).
 
+mod absence;
+mod announce;
+mod announced;
+mod change;
+mod due;
+mod gap;
 mod known;
 mod observe;
+mod presence;
 mod read;
+mod regression;
 mod schedule;
 
-pub use known::{Absence, Known, Regression};
+pub use absence::{Absence, AbsentRead, Sign};
+pub use announced::Announced;
+pub use due::Due;
+pub use known::Known;
 pub use observe::{Circumstances, Gap, Transition, Verdict, observe};
 pub use read::{Answer, Cause, Read};
-pub use schedule::{Due, Schedule};
+pub use regression::{Presence, Regression};
+pub use schedule::Schedule;

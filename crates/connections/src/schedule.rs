@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use events::UtcMicros;
+use events::{ConnectionStatus, Status, UtcMicros};
 use serde::{Deserialize, Serialize};
-
-use crate::read::Cause;
 
 /// The figures of R2, R3, R4 and R11; the defaults are the design's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,7 +24,7 @@ pub struct Schedule {
     /// Everything else.
     #[serde(with = "humantime_serde")]
     pub other: Duration,
-    /// Never sooner than this after the last read; doubles with each unchanged read ...
+    /// Never sooner than this after the last read; doubles with each scheduled read that found nothing new ...
     #[serde(with = "humantime_serde")]
     pub floor: Duration,
     /// ... up to this.
@@ -66,13 +64,32 @@ impl Default for Schedule {
     }
 }
 
-/// When a connection is looked at next, and why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Due {
-    /// Due at this time without any hint.
-    pub scheduled_at: UtcMicros,
-    /// Not before this time, hint or not.
-    pub not_before: UtcMicros,
-    /// Why it is scheduled.
-    pub cause: Cause,
+impl Schedule {
+    /// When something should have been heard of a connection by, if nothing hints at it before. Always after `last_read`,
+    /// whatever the figures are and whatever the sender's clock says.
+    pub fn next_due(&self, status: &ConnectionStatus, unchanged_reads: u32, last_read: UtcMicros) -> UtcMicros {
+        let soonest = last_read.plus(self.floor_after(unchanged_reads));
+        let latest = last_read.plus(self.ceiling);
+        self.expected(status, last_read).max(soonest).min(latest).max(just_after(last_read))
+    }
+
+    fn expected(&self, status: &ConnectionStatus, last_read: UtcMicros) -> UtcMicros {
+        let retryable = || status.error_details.as_ref().is_some_and(|details| details.retryable == Some(true));
+        match status.status {
+            Status::Pending | Status::Updating => last_read.plus(self.running),
+            Status::Ready if status.updates_by_itself() => status.last_sync.unwrap_or(last_read).plus(self.automatic),
+            Status::Ready => last_read.plus(self.manual),
+            Status::Errored | Status::UpdateError if retryable() => last_read.plus(self.retryable),
+            Status::Errored | Status::UpdateError | Status::Other(_) => last_read.plus(self.other),
+        }
+    }
+
+    fn floor_after(&self, unchanged_reads: u32) -> Duration {
+        self.floor.saturating_mul(2_u32.saturating_pow(unchanged_reads)).min(self.floor_max)
+    }
+}
+
+/// The first moment after `time`.
+pub(crate) fn just_after(time: UtcMicros) -> UtcMicros {
+    time.plus(Duration::from_micros(1))
 }
