@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
-use crate::job::{Isolation, TypedJob};
+use crate::job::{Isolation, Job, TypedJob};
 use crate::lock::FolderLock;
 use crate::readers::Readers;
 use crate::writer::{Order, Writer};
@@ -81,7 +81,7 @@ impl Database {
         E: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
-        self.submit(Isolation::Savepoint, job).await
+        self.typed(Isolation::Savepoint, job).await
     }
 
     /// Like [`Database::write`] without the cost of a savepoint, for a job that changes something by one statement at
@@ -92,19 +92,27 @@ impl Database {
         E: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
-        self.submit(Isolation::SingleStatement, job).await
+        self.typed(Isolation::SingleStatement, job).await
     }
 
-    async fn submit<T, E, F>(&self, isolation: Isolation, work: F) -> Result<T, WriteError<E>>
+    async fn typed<T, E, F>(&self, isolation: Isolation, work: F) -> Result<T, WriteError<E>>
     where
         T: Send + 'static,
         E: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
-        let writer = self.writer.as_ref().ok_or(WriteError::Ended)?;
         let (job, answer) = TypedJob::new(isolation, work);
-        writer.orders.send(Order::Run(Box::new(job))).await.map_err(|_| WriteError::Ended)?;
+        self.submit(Box::new(job)).await.map_err(|_| WriteError::Ended)?;
         answer.await.map_err(|_| WriteError::Ended)?
+    }
+
+    /// Hands a job of one's own to the writer thread, waiting for room only. The job comes back, not run, where the
+    /// database is closed or read only; dropping the future before it is ready drops the job, not run.
+    pub async fn submit(&self, job: Box<dyn Job>) -> Result<(), Box<dyn Job>> {
+        let Some(writer) = &self.writer else { return Err(job) };
+        let Ok(place) = writer.orders.reserve().await else { return Err(job) };
+        place.send(Order::Run(job));
+        Ok(())
     }
 
     /// Runs `query` on one of a few read-only connections, on a thread for blocking work. Sees what was committed when its

@@ -1,6 +1,4 @@
-//! One write on its way through the writer thread: what to run, what came of it, whom to tell.
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
+//! One write on its way through the writer thread: what to run, and whom to tell what came of it.
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -9,7 +7,7 @@ use crate::WriteError;
 
 /// How a job's changes are kept apart from those of the others in its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Isolation {
+pub enum Isolation {
     /// In a savepoint: whatever it changed is undone when it fails.
     Savepoint,
     /// It changes nothing, or by a single statement, which undoes itself when it fails.
@@ -18,26 +16,27 @@ pub(crate) enum Isolation {
 
 /// How a job ended, before anything was committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ran {
+pub enum Ran {
     /// Its changes are to be kept.
     Done,
-    /// It said that it failed.
+    /// Its changes are to be undone.
     Failed,
-    /// It panicked.
-    Panicked,
 }
 
-/// What became of the group's transaction.
-pub(crate) type Committed<'a> = Result<(), &'a str>;
+/// What became of the group's transaction: an error says why nothing of it was kept.
+pub type Committed<'a> = Result<(), &'a str>;
 
-/// A job as the writer thread sees it.
-pub(crate) trait Job: Send {
+/// A write that is told of its commit on the writer thread itself, in the order of the commits, whoever still waits for
+/// it. [`crate::Database::write`] is the simpler way where that does not matter.
+pub trait Job: Send + 'static {
+    /// What the writer has to do so that a failure stays alone.
     fn isolation(&self) -> Isolation;
 
-    /// Runs it, once.
+    /// Runs it, once, under the rules of [`crate::Database::write`]. A panic counts as [`Ran::Failed`].
     fn run(&mut self, connection: &Connection) -> Ran;
 
-    /// Tells its caller, if there still is one.
+    /// Called once after the end of the transaction, wherever the writer accepted the job. The job remembers by itself
+    /// whether it had failed.
     fn settle(self: Box<Self>, committed: Committed<'_>);
 }
 
@@ -58,23 +57,17 @@ impl<T, E, F> TypedJob<T, E, F> {
 
 impl<T, E, F> Job for TypedJob<T, E, F>
 where
-    T: Send,
-    E: Send,
-    F: FnOnce(&Connection) -> Result<T, E> + Send,
+    T: Send + 'static,
+    E: Send + 'static,
+    F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
 {
     fn isolation(&self) -> Isolation {
         self.isolation
     }
 
     fn run(&mut self, connection: &Connection) -> Ran {
-        let Some(work) = self.work.take() else { return Ran::Failed };
-        // Whatever the closure left half-done is either undone in the database or dropped with the closure.
-        self.result = catch_unwind(AssertUnwindSafe(|| work(connection))).ok();
-        match &self.result {
-            Some(Ok(_)) => Ran::Done,
-            Some(Err(_)) => Ran::Failed,
-            None => Ran::Panicked,
-        }
+        self.result = self.work.take().map(|work| work(connection));
+        if matches!(self.result, Some(Ok(_))) { Ran::Done } else { Ran::Failed }
     }
 
     fn settle(self: Box<Self>, committed: Committed<'_>) {

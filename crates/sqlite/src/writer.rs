@@ -3,6 +3,8 @@
 //! A group is whatever waits when the one before it is done, so a lone write never waits for company, and under load one
 //! sync carries many. The thread survives everything that a job or the disk can do.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
@@ -50,10 +52,13 @@ impl Writer {
             let mut done = Vec::with_capacity(waiting.len());
             let outcome = self.transaction(&mut waiting, &mut done);
             if let Err(reason) = &outcome {
-                error!(error = %reason, jobs = done.len(), "a group of writes failed and was undone");
+                error!(error = reason, jobs = done.len(), "a group of writes failed and was undone");
             }
             for job in done {
-                job.settle(outcome.as_ref().copied().map_err(String::as_str));
+                let committed = outcome.as_ref().copied().map_err(String::as_str);
+                if catch_unwind(AssertUnwindSafe(|| job.settle(committed))).is_err() {
+                    error!("telling the outcome of a write panicked");
+                }
             }
         }
     }
@@ -97,22 +102,23 @@ impl Writer {
         if savepoint {
             self.execute("SAVEPOINT job")?;
         }
-        let ran = job.run(&self.connection);
-        if ran == Ran::Panicked {
+        // Whatever a panic leaves half-done is either undone in the database or dropped with the job.
+        let ran = catch_unwind(AssertUnwindSafe(|| job.run(&self.connection)));
+        if ran.is_err() {
             warn!("a write panicked; its changes are undone");
         }
         if self.connection.is_autocommit() {
             return Ok(());
         }
         match (savepoint, ran) {
-            (true, Ran::Done) => self.execute("RELEASE job"),
-            (true, Ran::Failed | Ran::Panicked) => {
+            (true, Ok(Ran::Done)) => self.execute("RELEASE job"),
+            (true, Ok(Ran::Failed) | Err(_)) => {
                 self.execute("ROLLBACK TO job")?;
                 self.execute("RELEASE job")
             }
-            (false, Ran::Done | Ran::Failed) => Ok(()),
+            (false, Ok(Ran::Done | Ran::Failed)) => Ok(()),
             // Nobody knows whether its statement ran.
-            (false, Ran::Panicked) => self.execute("ROLLBACK"),
+            (false, Err(_)) => self.execute("ROLLBACK"),
         }
     }
 
