@@ -1,0 +1,39 @@
+//! What the feed counts. The age of what is not numbered yet comes from the store's totals, not from here.
+
+use prometheus::{IntCounter, IntGauge, Registry};
+
+/// The feed's metrics; clones share them.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    pub(crate) numbered: IntCounter,
+    pub(crate) latest: IntGauge,
+    pub(crate) streams: IntGauge,
+    pub(crate) waiting: IntGauge,
+    pub(crate) streams_stalled: IntCounter,
+}
+
+impl Metrics {
+    /// Registers them.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        };
+        let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
+        Ok(Self {
+            numbered: counter("finlinkd_events_numbered_total", "Events that this process gave a number")?,
+            latest: gauge("finlinkd_events_last_number", "The last number given to an event")?,
+            streams: gauge("finlinkd_api_streams", "Event streams open")?,
+            waiting: gauge("finlinkd_api_waiting", "Requests that wait for events")?,
+            streams_stalled: counter(
+                "finlinkd_api_streams_stalled_total",
+                "Event streams dropped because their reader took nothing",
+            )?,
+        })
+    }
+}
