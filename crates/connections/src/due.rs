@@ -65,25 +65,28 @@ fn repetition(after: &Known, last_read: UtcMicros, schedule: &Schedule) -> (UtcM
 }
 
 /// When a missing connection is asked for alone again: at once where only a list told so far, then for the second round.
-/// While that lacks nothing but a list it is asked for now and then: it may be there again.
+/// While its answer would prove nothing it is asked for now and then, since it may be there again.
 fn next_question(after: &Known, last_read: UtcMicros, circumstances: Circumstances, schedule: &Schedule) -> UtcMicros {
     let apart = schedule.deletion_rounds_apart;
-    let wanted = after.absence.lacks(Sign::NotFound, apart).unwrap_or_else(|| last_read.plus(apart));
-    wanted.max(soonest(last_read, circumstances, schedule))
+    match after.absence.lacks(Sign::NotFound, apart) {
+        Some(from) if circumstances.deletions_allowed => from,
+        // Too many missing at once are more likely a fault of the list, and the next list ends it with one request.
+        Some(from) => from.max(after.absence.since().unwrap_or(last_read).plus(apart)),
+        None => last_read.plus(apart),
+    }
 }
 
-/// When a list is wanted for the proof of a deletion.
+/// When a list is wanted for the proof of a deletion. With too many missing it is wanted every so often: it shows that they
+/// are back, or that their deletions have been allowed.
 fn next_list(
     after: &Known,
     last_read: UtcMicros,
     circumstances: Circumstances,
     schedule: &Schedule,
 ) -> Option<UtcMicros> {
-    let wanted = after.absence.lacks(Sign::NotListed, schedule.deletion_rounds_apart)?;
-    Some(wanted.max(soonest(last_read, circumstances, schedule)))
-}
-
-/// Too many missing at once are more likely a fault than deletions: asking at once for each would be a storm.
-fn soonest(last_read: UtcMicros, circumstances: Circumstances, schedule: &Schedule) -> UtcMicros {
-    if circumstances.deletions_allowed { last_read } else { last_read.plus(schedule.running) }
+    if !circumstances.deletions_allowed {
+        return Some(last_read.plus(schedule.running));
+    }
+    let from = after.absence.lacks(Sign::NotListed, schedule.deletion_rounds_apart)?;
+    Some(from.max(last_read))
 }

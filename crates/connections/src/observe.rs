@@ -38,8 +38,8 @@ pub struct Transition {
     pub gap: Option<Gap>,
     /// When to look again; `None`: never (nothing is known of it, or it is deleted and nothing hints at it).
     pub due: Option<Due>,
-    /// A list of the whole app is wanted by then, be it due or not: what lacks for the proof of a deletion is a list without
-    /// this connection (R3).
+    /// A list of the whole app is wanted by then, whether or not one is due: this connection is missing, and a list without
+    /// it would further the proof (R3), or one with it end the matter.
     pub list_at: Option<UtcMicros>,
 }
 
