@@ -2,7 +2,10 @@
 //!
 //! Not here: any assertion about finlinkd. The test targets beside this folder hold those.
 
+pub mod load;
 pub mod proxy;
 #[cfg(feature = "servers")]
 pub mod servers;
+pub mod signing;
+pub mod usage;
 pub mod workspace;
