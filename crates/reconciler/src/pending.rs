@@ -79,7 +79,7 @@ impl Reconciler {
         }
         let rulings: Vec<Ruling> =
             webhooks.iter().map(|webhook| Ruling { receipt: webhook.receipt, decision: decision(webhook) }).collect();
-        persist(async || self.shared.refresh.decide(&turn.lease, &rulings).await).await?;
+        persist(|| self.shared.refresh.decide(&turn.lease, &rulings)).await?;
         let rejected = rulings.iter().filter(|ruling| matches!(ruling.decision, Decision::Rejected(_))).count();
         tracing::info!(app = %self.shared.app.name, verified = rulings.len() - rejected, rejected, "pending webhooks decided");
         Ok(last)

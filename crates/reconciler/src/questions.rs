@@ -204,7 +204,7 @@ impl Reconciler {
             return Ok(());
         }
         let key = StoredKey { kid, jwk: answered.value, read_at: now };
-        persist(async || refresh.learn_key(&turn.lease, &key).await).await?;
+        persist(|| refresh.learn_key(&turn.lease, &key)).await?;
         self.questions.put_off.remove(&kid);
         tracing::info!(app = %app.name, %kid, upstream.request_id = answered.request_id, "verification key read");
         self.shared.post_keys(now).await?;
@@ -216,7 +216,7 @@ impl Reconciler {
         let now = turn.clock.now();
         match question {
             Question::Unknown(UndecidedKid { kid, .. }) => {
-                let so_far = persist(async || refresh.key_not_found(&turn.lease, kid, now).await).await?;
+                let so_far = persist(|| refresh.key_not_found(&turn.lease, kid, now)).await?;
                 let since = so_far.first_not_found_at.unwrap_or(now);
                 if so_far.not_found >= rules.unknown_key_answers && now >= since.plus(rules.unknown_key_within) {
                     tracing::info!(app = %app.name, %kid, waiting = so_far.waiting, "Finlink has no such key");
@@ -227,7 +227,7 @@ impl Reconciler {
                 let times = self.questions.not_found(key.kid, apart(rules), now);
                 tracing::warn!(app = %app.name, kid = %key.kid, times, "Finlink does not know a key any more that it had");
                 if times >= settings.key_forgotten_after {
-                    persist(async || refresh.forget_key(&turn.lease, key.kid).await).await?;
+                    persist(|| refresh.forget_key(&turn.lease, key.kid)).await?;
                     self.questions.put_off.remove(&key.kid);
                     self.shared.post_keys(now).await?;
                 }

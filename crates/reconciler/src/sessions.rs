@@ -220,6 +220,6 @@ impl Sessions {
         let Some(sealer) = &self.sealer else { return Ok(()) };
         let fingerprint = sealer.fingerprint().to_owned();
         let session = SealedSession { fingerprint, sealed, login_at, expires_at };
-        persist(async || shared.refresh.keep_session(&turn.lease, &session).await).await
+        persist(|| shared.refresh.keep_session(&turn.lease, &session)).await
     }
 }

@@ -64,7 +64,7 @@ impl Reconciler {
                 let setback = self.set_back(turn, session, &failure).await?;
                 let postponement = self.postponement(claim, &failure, setback, turn.clock.now());
                 let postponements = std::slice::from_ref(&postponement);
-                return persist(async || self.shared.refresh.postpone(&turn.lease, postponements).await).await;
+                return persist(|| self.shared.refresh.postpone(&turn.lease, postponements)).await;
             }
         };
         self.circuit.succeeded();
@@ -83,8 +83,7 @@ impl Reconciler {
         request_id: Option<&str>,
     ) -> Result<(), StoreError> {
         let Shared { app, refresh, metrics, .. } = &*self.shared;
-        let transitions =
-            persist(async || refresh.observe(&turn.lease, observations, request_id, turn.clock.now()).await).await?;
+        let transitions = persist(|| refresh.observe(&turn.lease, observations, request_id, turn.clock.now())).await?;
         for (observation, transition) in observations.iter().zip(&transitions) {
             let cause = observation.claim.as_ref().map_or(connections::Cause::Sweep, |claim| claim.cause);
             metrics.observed(cause, transition.verdict);

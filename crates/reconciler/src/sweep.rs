@@ -80,7 +80,7 @@ impl Reconciler {
     /// The list is complete: what it lacks is not there, and the app's claim is answered.
     async fn conclude(&self, turn: &Turn, mut sweep: Sweep, not_before: UtcMicros) -> Result<(), StoreError> {
         let refresh = &self.shared.refresh;
-        let live = persist(async || refresh.live_tokens(&self.shared.app.name).await).await?;
+        let live = persist(|| refresh.live_tokens(&self.shared.app.name)).await?;
         let missing = sweep.missing(live);
         for part in missing.chunks(OBSERVATIONS_PER_TRANSACTION_MAX) {
             let observations: Vec<Observation> = part
@@ -91,7 +91,7 @@ impl Reconciler {
         }
         let now = turn.clock.now();
         if let Some(claim) = &sweep.app {
-            persist(async || refresh.swept(&turn.lease, claim, now, not_before).await).await?;
+            persist(|| refresh.swept(&turn.lease, claim, now, not_before)).await?;
         }
         self.shared.metrics.swept(now);
         tracing::debug!(
@@ -156,7 +156,7 @@ impl Reconciler {
             })
             .collect();
         for part in postponements.chunks(OBSERVATIONS_PER_TRANSACTION_MAX) {
-            persist(async || self.shared.refresh.postpone(&turn.lease, part).await).await?;
+            persist(|| self.shared.refresh.postpone(&turn.lease, part)).await?;
         }
         Ok(())
     }
