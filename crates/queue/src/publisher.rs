@@ -1,16 +1,19 @@
 //! The way in.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
+use prometheus::Histogram;
 use tokio::sync::watch;
 
-use crate::{Message, QueueState};
+use crate::{Message, Metrics, QueueState};
 
 /// A handle on an engine; clones share it. When the last one drops, the engine drains and ends.
 #[derive(Clone)]
 pub struct Publisher {
     engine: Arc<dyn PublishEngine>,
+    confirm_duration: Option<Histogram>,
 }
 
 /// Why a message is not known to be durable. Each is a decision for the caller.
@@ -43,12 +46,23 @@ pub trait PublishEngine: Send + Sync {
 impl Publisher {
     /// A handle on `engine`.
     pub fn new(engine: Arc<dyn PublishEngine>) -> Self {
-        Self { engine }
+        Self { engine, confirm_duration: None }
+    }
+
+    /// This publisher, and its clones from here on, measured.
+    #[must_use]
+    pub fn with_metrics(self, metrics: &Metrics) -> Self {
+        Self { confirm_duration: Some(metrics.confirm_duration.clone()), ..self }
     }
 
     /// Publishes; returns `Ok` only when the message is durable. Dropping the future half-way leaves the outcome unknown.
     pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
-        self.engine.publish(message).await
+        let began = Instant::now();
+        let result = self.engine.publish(message).await;
+        if let (Ok(()), Some(histogram)) = (&result, &self.confirm_duration) {
+            histogram.observe(began.elapsed().as_secs_f64());
+        }
+        result
     }
 
     /// What the engine says of itself, as it changes.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::mpsc;
 
 use crate::job::{Isolation, Job, TypedJob};
@@ -45,10 +45,21 @@ struct WriterHandle {
 impl Database {
     /// Opens the file for writing, as the only process to do so, and brings its schema up to date.
     pub fn open(options: Options, migrations: &[Migration], mode: Migrate) -> Result<Self, OpenError> {
+        Self::open_and(options, migrations, mode, |_| Ok(())).map(|(database, ())| database)
+    }
+
+    /// Like [`Database::open`], and runs `prepare` in a transaction of its own before anyone else can write.
+    pub fn open_and<T>(
+        options: Options,
+        migrations: &[Migration],
+        mode: Migrate,
+        prepare: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<(Self, T), OpenError> {
         let Options { path, thread_name, jobs_waiting_max, group_max } = options;
         let lock = FolderLock::take(&path)?;
         let mut connection = open::writer(&path)?;
         migration::migrate(&mut connection, &path, migrations, mode)?;
+        let prepared = prepared(&mut connection, prepare).map_err(|error| OpenError::from_sqlite(&path, &error))?;
         let (orders, receiver) = mpsc::channel(jobs_waiting_max.max(1));
         let writer = Writer { connection, orders: receiver, group_max: group_max.max(1), _lock: lock };
         let thread = std::thread::Builder::new()
@@ -56,7 +67,7 @@ impl Database {
             .spawn(move || writer.run())
             .map_err(|error| OpenError::Other { path: path.clone(), reason: error.to_string() })?;
         let writer = WriterHandle { orders, thread: Joined(Mutex::new(Some(thread))) };
-        Ok(Self { readers: Readers::new(path), writer: Some(Arc::new(writer)) })
+        Ok((Self { readers: Readers::new(path), writer: Some(Arc::new(writer)) }, prepared))
     }
 
     /// Opens the file to be read only, without the lock: beside a running process, or after it.
@@ -134,6 +145,16 @@ impl Database {
         writer.orders.closed().await;
         drop(tokio::task::spawn_blocking(move || writer.thread.join()).await);
     }
+}
+
+fn prepared<T>(
+    connection: &mut Connection,
+    prepare: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let value = prepare(&transaction)?;
+    transaction.commit()?;
+    Ok(value)
 }
 
 /// A thread that is joined when this drops, unless it is that very thread which drops it.

@@ -1,0 +1,58 @@
+//! What the queue tells Prometheus.
+
+use prometheus::{Gauge, Histogram, HistogramOpts, IntGauge, Opts, Registry};
+
+/// In seconds: a group commit takes a fraction of a millisecond, the spool takes over after two seconds.
+const CONFIRM_BUCKETS: [f64; 13] =
+    [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
+
+/// The series of this crate. Clones share them.
+#[derive(Clone)]
+pub struct Metrics {
+    /// Of publishes that ended well: from the call to the durable message, by whatever way it became so.
+    pub(crate) confirm_duration: Histogram,
+    pub(crate) spool: SpoolMetrics,
+}
+
+/// The series of a spooled publisher.
+#[derive(Clone)]
+pub(crate) struct SpoolMetrics {
+    pub(crate) messages: IntGauge,
+    pub(crate) bytes: IntGauge,
+    pub(crate) oldest_age: Gauge,
+    pub(crate) broker_connected: IntGauge,
+}
+
+impl Metrics {
+    /// Registers the series of publishing, and those of the spool, which stay at 0 where there is none.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let confirm_duration = Histogram::with_opts(
+            HistogramOpts::new(
+                "finlinkd_publish_confirm_duration_seconds",
+                "From a publish to the durable message, of those that became durable.",
+            )
+            .buckets(CONFIRM_BUCKETS.to_vec()),
+        )?;
+        registry.register(Box::new(confirm_duration.clone()))?;
+        Ok(Self { confirm_duration, spool: SpoolMetrics::register(registry)? })
+    }
+}
+
+impl SpoolMetrics {
+    fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            messages: IntGauge::new("finlinkd_spool_messages", "Messages in the spool, not yet at the broker.")?,
+            bytes: IntGauge::new("finlinkd_spool_bytes", "Bytes of messages in the spool.")?,
+            oldest_age: Gauge::with_opts(Opts::new(
+                "finlinkd_spool_oldest_age_seconds",
+                "Age of the oldest message in the spool; 0 when it is empty.",
+            ))?,
+            broker_connected: IntGauge::new("finlinkd_broker_connected", "1 while the broker takes messages.")?,
+        };
+        registry.register(Box::new(metrics.messages.clone()))?;
+        registry.register(Box::new(metrics.bytes.clone()))?;
+        registry.register(Box::new(metrics.oldest_age.clone()))?;
+        registry.register(Box::new(metrics.broker_connected.clone()))?;
+        Ok(metrics)
+    }
+}
