@@ -13,6 +13,11 @@ pub const LOSS_RATE_MAX: f64 = 0.95;
 /// Unless told otherwise, a world makes so many webhooks for each connection.
 pub const WEBHOOKS_PER_CONNECTION: u64 = 6;
 
+/// No duration is longer, in seconds: a year.
+const DURATION_MAX_S: f64 = 31_536_000.0;
+/// The latest base time: the end of the century.
+const BASE_TIME_MAX_UNIX_MS: f64 = 4_102_444_800_000.0;
+
 /// A simulation. Rates are shares from 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -25,7 +30,8 @@ pub struct Settings {
     pub connections: usize,
     /// This share of them exists before the run starts; the rest is created in its first part.
     pub existing_share: f64,
-    /// How many of them are deleted during the run. Finlink sends no webhook for that.
+    /// How many of them are deleted during the run. Finlink sends no webhook for that, and an honest receiver waits for a
+    /// person when many are missing at once.
     pub deletions: usize,
     /// How many different webhooks are put on the wire in a run: duplicates and forgeries counted, retries and lost ones not.
     /// As many changes happen as that needs. `None`: [`WEBHOOKS_PER_CONNECTION`] for each connection.
@@ -157,7 +163,19 @@ impl Settings {
         within("retry_factor", self.retry_factor, 1.0, 100.0)?;
         within("in_flight_max", self.in_flight_max as f64, 1.0, 10_000.0)?;
         within("waiting_max", self.waiting_max as f64, 1.0, 1_000_000.0)?;
-        within("body_bytes", self.body_bytes as f64, 0.0, 1_048_576.0)
+        within("body_bytes", self.body_bytes as f64, 0.0, 1_048_576.0)?;
+        within("retries_max", f64::from(self.retries_max), 0.0, 100.0)?;
+        let base_time = self.base_time_unix_ms.unwrap_or_default();
+        within("base_time_unix_ms", base_time as f64, 0.0, BASE_TIME_MAX_UNIX_MS)?;
+        let durations = [
+            ("duration", self.duration),
+            ("reorder_window", self.reorder_window),
+            ("retry_first", self.retry_first),
+            ("retry_delay_max", self.retry_delay_max),
+            ("answer_timeout", self.answer_timeout),
+            ("session_lifetime", self.session_lifetime),
+        ];
+        durations.iter().try_for_each(|(name, found)| within(name, found.as_secs_f64(), 0.0, DURATION_MAX_S))
     }
 }
 

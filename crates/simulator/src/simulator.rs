@@ -8,6 +8,7 @@ use actix_web::dev::ServerHandle;
 use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::Url;
+use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -69,7 +70,7 @@ pub enum RunError {
 }
 
 /// How far a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Progress {
     /// How many different webhooks the run sends; `None` in live mode.
     pub target: Option<u64>,
@@ -86,7 +87,7 @@ pub struct Progress {
 }
 
 /// How things truly are.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Truth {
     /// Every connection that queries show, as the API's own JSON, sorted by token.
     pub connections: Vec<Value>,

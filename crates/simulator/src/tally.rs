@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use serde::Serialize;
 use uuid::Uuid;
 
 /// So many receipts are remembered; more are only counted.
@@ -64,7 +65,7 @@ pub struct Receipt {
 }
 
 /// What the API was asked, failed and faulty answers included.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Asked {
     /// `POST /auth/login`.
     pub logins: u64,
@@ -86,6 +87,7 @@ pub struct Asked {
     pub by_status: BTreeMap<u16, u64>,
     /// The most requests that began within one second, counted from the first request of that second.
     pub per_second_max: u64,
+    #[serde(skip)]
     second: Option<(Instant, u64)>,
 }
 

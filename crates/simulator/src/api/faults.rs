@@ -118,3 +118,25 @@ impl State {
         (0.0..self.faults.outage.as_secs_f64()).contains(&within)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn planned_outages_lie_evenly_in_a_run_and_end_with_it() {
+        let minute = Duration::from_mins(1);
+        let planned = |live| {
+            let faults = Faults { outages: 3, outage: Duration::from_secs(5), ..Faults::default() };
+            let state = FaultState::new(&Settings { live, faults, ..Settings::default() });
+            let start = Instant::now();
+            state.begin_run(start, minute);
+            let down = |second: &u64| state.fate(start + Duration::from_secs(*second), false).status == Some(503);
+            (0..120).filter(down).collect::<Vec<u64>>()
+        };
+        let once: Vec<u64> = [10..15, 30..35, 50..55].into_iter().flatten().collect();
+        assert_eq!(planned(false), once);
+        let again = once.iter().map(|second| second + 60);
+        assert_eq!(planned(true), once.iter().copied().chain(again).collect::<Vec<_>>());
+    }
+}

@@ -21,6 +21,11 @@ pub(crate) fn draw(rng: &mut Rng, settings: &Settings, change: &Change, told: To
     let mut subject = Map::new();
     subject.insert(field.to_owned(), json!(change.token));
     subject.insert("sequence".to_owned(), json!(change.number));
+    if rng.u8(..4) == 0 {
+        // A body may be outdated, and may not even be the signature's: what it says of the state is never to be believed.
+        subject.insert("status".to_owned(), json!("ERRORED"));
+        subject.insert("lastSync".to_owned(), json!("2001-01-01T00:00:00.000Z"));
+    }
     let mut body = if deep { Map::from_iter([("data".to_owned(), Value::Object(subject))]) } else { subject };
     body.insert("type".to_owned(), json!(told.word()));
     body.insert("trace".to_owned(), json!(""));

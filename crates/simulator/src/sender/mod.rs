@@ -82,6 +82,8 @@ struct Run<'a> {
     /// The moment at which the run's time was 0.
     resumed: (Instant, Duration),
     on_the_wire: JoinSet<(Waiting, Answer)>,
+    /// Requests on the wire are given up and count as unanswered.
+    give_up: CancellationToken,
 }
 
 impl Sender {
@@ -107,7 +109,8 @@ impl Sender {
     /// Runs until the world is quiet and all is sent, or until it is stopped.
     pub(crate) async fn run(&mut self, client: Client, url: Url, stop: &CancellationToken) -> Ended {
         let resumed = (Instant::now(), self.script.last_at());
-        let mut run = Run { sender: self, client, url, resumed, on_the_wire: JoinSet::new() };
+        let mut run =
+            Run { sender: self, client, url, resumed, on_the_wire: JoinSet::new(), give_up: CancellationToken::new() };
         let ended = run.go(stop).await;
         run.land().await;
         ended
@@ -190,9 +193,11 @@ impl Run<'_> {
             let Some(Reverse(waiting)) = self.sender.waiting.pop() else { return };
             self.sender.shown.tally.lock().sending(waiting.planned.role, waiting.retries == 0);
             let (client, url, keys) = (self.client.clone(), self.url.clone(), self.sender.shown.keys.clone());
+            let give_up = self.give_up.clone();
             self.on_the_wire.spawn(async move {
                 let message = &waiting.planned.message;
-                let answer = post::post(&client, url, message.header(&keys), message.body.clone()).await;
+                let post = post::post(&client, url, message.header(&keys), message.body.clone());
+                let answer = give_up.run_until_cancelled(post).await.unwrap_or(Answer::Unanswered);
                 (waiting, answer)
             });
         }
@@ -225,11 +230,15 @@ impl Run<'_> {
         }
     }
 
-    /// After a stop: takes the answers of what is on the wire, for a moment.
+    /// After a stop: takes the answers of what is on the wire, for a moment; the rest is unanswered.
     async fn land(&mut self) {
-        let deadline = Instant::now() + STOP_GRACE;
-        while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.on_the_wire.join_next()).await {
-            self.ended(ended);
+        let deadline = tokio::time::sleep(STOP_GRACE);
+        tokio::pin!(deadline);
+        while !self.on_the_wire.is_empty() {
+            tokio::select! {
+                Some(ended) = self.on_the_wire.join_next() => self.ended(ended),
+                () = &mut deadline, if !self.give_up.is_cancelled() => self.give_up.cancel(),
+            }
         }
         *self.sender.shown.waiting.lock() = self.sender.waiting.len();
     }
@@ -291,5 +300,21 @@ impl PartialOrd for Waiting {
 impl Ord for Waiting {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (self.due, self.sequence).cmp(&(other.due, other.sequence))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_retry_waits_longer_than_the_one_before_up_to_a_limit() {
+        let settings = Settings {
+            retry_first: Duration::from_secs(30),
+            retry_delay_max: Duration::from_hours(1),
+            ..Settings::default()
+        };
+        let delays: Vec<u64> = (0..6).map(|retries| retry_delay(&settings, retries).as_secs()).collect();
+        assert_eq!(delays, [30, 120, 480, 1_920, 3_600, 3_600]);
     }
 }

@@ -8,6 +8,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use bytes::Bytes;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// What came, in the order in which it came.
@@ -28,6 +29,7 @@ struct State {
     deliveries: Arc<Mutex<Vec<Delivery>>>,
     at_once: Arc<AtomicUsize>,
     at_once_max: Arc<AtomicUsize>,
+    count: watch::Sender<usize>,
 }
 
 pub(crate) struct Receiver {
@@ -43,6 +45,7 @@ impl Receiver {
             deliveries: Arc::default(),
             at_once: Arc::default(),
             at_once_max: Arc::default(),
+            count: watch::Sender::new(0),
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/webhooks/demo", listener.local_addr().unwrap());
@@ -62,6 +65,11 @@ impl Receiver {
 
     pub(crate) fn deliveries(&self) -> Vec<Delivery> {
         self.state.deliveries.lock().unwrap().clone()
+    }
+
+    /// Waits until so many have come.
+    pub(crate) async fn until(&self, deliveries: usize) {
+        self.state.count.subscribe().wait_for(|count| *count >= deliveries).await.unwrap();
     }
 
     /// The most requests that were being answered at the same time.
@@ -85,6 +93,7 @@ async fn receive(state: web::Data<State>, request: HttpRequest, body: Bytes) -> 
         let answered = (state.answer)(deliveries.len(), jwt.as_deref(), &deliveries);
         let receipt = (answered == 200).then(Uuid::now_v7);
         deliveries.push(Delivery { jwt, body, answered, receipt });
+        state.count.send_replace(deliveries.len());
         (answered, receipt)
     };
     state.at_once.fetch_sub(1, Ordering::SeqCst);

@@ -267,6 +267,27 @@ async fn a_stopped_run_is_carried_on_at_another_receiver_with_nothing_left_out()
 }
 
 #[actix_web::test]
+async fn what_a_silent_receiver_never_answered_is_sent_again_by_the_next_run() {
+    // Takes connections into its backlog and answers none.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent_url = format!("http://{}/webhooks/demo", silent.local_addr().unwrap());
+    let simulator = Simulator::start_on_loopback(Settings { webhooks: Some(25), ..quick(14) }).unwrap();
+    let stop = CancellationToken::new();
+    let (ended, ()) = tokio::join!(simulator.run(&silent_url, &stop), async {
+        let (_connected, _) = tokio::task::spawn_blocking(move || silent.accept()).await.unwrap().unwrap();
+        stop.cancel();
+    });
+    assert_eq!(ended.unwrap(), Ended::Stopped);
+    assert_eq!(simulator.tally().acknowledged, 0);
+    let receiver = all_ok();
+    assert_eq!(simulator.run(receiver.url(), &CancellationToken::new()).await.unwrap(), Ended::Quiet);
+    assert_eq!(bodies(&receiver.deliveries()).len(), 25);
+    assert_eq!((simulator.tally().sent, simulator.tally().acknowledged), (25, 25));
+    simulator.stop().await;
+    receiver.stop().await;
+}
+
+#[actix_web::test]
 async fn one_run_at_a_time_and_only_to_a_url() {
     let receiver = all_ok();
     let settings = Settings { live: true, live_per_second: 100.0, ..quick(13) };
@@ -275,9 +296,7 @@ async fn one_run_at_a_time_and_only_to_a_url() {
     let stop = CancellationToken::new();
     let (running, url, token) = (simulator.clone(), receiver.url().to_owned(), stop.clone());
     let live = tokio::spawn(async move { running.run(&url, &token).await });
-    while receiver.deliveries().len() < 3 {
-        tokio::task::yield_now().await;
-    }
+    receiver.until(3).await;
     assert!(matches!(simulator.run(receiver.url(), &stop).await, Err(RunError::Running)));
     stop.cancel();
     assert_eq!(live.await.unwrap().unwrap(), Ended::Stopped, "a living world ends only when told to");
