@@ -16,5 +16,5 @@ mod verify;
 pub use keys::{KeySet, KeySnapshot, NotAKey};
 pub use outcome::{Outcome, Refusal, Verified};
 pub use rules::{Mode, Rules};
-pub use token::JWT_BYTES_MAX;
+pub use token::{HEADER, JWT_BYTES_MAX};
 pub use verify::verify;

@@ -10,6 +10,9 @@ use uuid::Uuid;
 
 use crate::Refusal;
 
+/// The request header that carries the JWT.
+pub const HEADER: &str = "vumi-verification";
+
 /// The longest JWT that is looked at.
 pub const JWT_BYTES_MAX: usize = 8 * 1024;
 

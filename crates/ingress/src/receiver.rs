@@ -1,0 +1,111 @@
+//! What all workers share, and the two steps of a webhook that need it: verification and publishing.
+
+use std::sync::Arc;
+
+use actix_web::http::header::{HeaderMap, HeaderName};
+use events::{BodyHash, RawWebhook, UtcMicros, Verification};
+use queue::{Message, Publisher};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use verification::{KeySnapshot, Mode, Refusal, Rules, Verified};
+
+use crate::admission::{Admission, Permit};
+use crate::apps::{App, Apps};
+use crate::attempt::{Attempt, Refuge};
+use crate::books::Books;
+use crate::metrics::Metrics;
+use crate::{Outcome, Settings, Wiring};
+
+static SIGNATURE: HeaderName = HeaderName::from_static(verification::HEADER);
+
+/// The receiver, one for all workers.
+pub(crate) struct Receiver {
+    pub(crate) settings: Settings,
+    pub(crate) metrics: Metrics,
+    pub(crate) apps: Apps,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) books: Arc<Books>,
+    pub(crate) refuge: Refuge,
+    pub(crate) publisher: Publisher,
+    /// Cancelled as soon as we are told to stop: from then on every answer closes its connection.
+    pub(crate) stop: CancellationToken,
+    rules: Rules,
+    mode: Mode,
+    keys: watch::Receiver<KeySnapshot>,
+}
+
+impl Receiver {
+    /// Must be called on the main runtime.
+    pub(crate) fn new(wiring: Wiring, stop: CancellationToken, now: UtcMicros) -> Self {
+        let Wiring { apps, settings, limits: _, rules, mode, keys, publisher, metrics } = wiring;
+        Self {
+            apps: Apps::new(apps, &settings, &metrics),
+            admission: Admission::new(settings.in_flight_max, settings.in_flight_bytes_max, metrics.in_flight.clone()),
+            books: Arc::new(Books::open(now)),
+            refuge: Refuge::here(),
+            settings,
+            metrics,
+            publisher,
+            stop,
+            rules,
+            mode,
+            keys,
+        }
+    }
+
+    /// Decides what the signature is worth, received `now` with a body of this hash.
+    pub(crate) fn verify(
+        &self,
+        app: &App,
+        headers: &HeaderMap,
+        body: &BodyHash,
+        now: UtcMicros,
+    ) -> Result<Verification, Outcome> {
+        if self.mode == Mode::Off {
+            return Ok(Verification::Unchecked);
+        }
+        let mut signatures = headers.get_all(&SIGNATURE);
+        let jwt = signatures.next().ok_or(Outcome::SignatureMissing)?;
+        if signatures.next().is_some() {
+            return Err(Outcome::SignatureRepeated);
+        }
+        let jwt = jwt.to_str().map_err(|_| Outcome::Signature(Refusal::Malformed))?;
+        // Cloned, since whoever posts new keys must not wait for a verification, and so neither must the other workers.
+        let snapshot = self.keys.borrow().clone();
+        match verification::verify(jwt, body, &app.name, &snapshot.keys, &self.rules, now) {
+            verification::Outcome::Verified(Verified { kid, binds_body }) => {
+                Ok(Verification::Verified { kid, binds_body })
+            }
+            verification::Outcome::UnknownKey(kid) => {
+                if self.answers(&snapshot, now) {
+                    app.pending.admit(&app.name, kid, &snapshot.keys, &self.settings, now)?;
+                }
+                Ok(Verification::Pending { kid, jwt: jwt.to_owned() })
+            }
+            verification::Outcome::Refused(refusal) => Err(Outcome::Signature(refusal)),
+        }
+    }
+
+    /// Whether the source of keys has answered of late.
+    fn answers(&self, snapshot: &KeySnapshot, now: UtcMicros) -> bool {
+        snapshot.read_at.is_some_and(|at| now.since(at) <= self.settings.key_source_silent_after)
+    }
+
+    /// Publishes. The number is drawn when the attempt begins, and decided when it ends; only then does `permit` go.
+    pub(crate) fn publish(&self, mut webhook: RawWebhook, permit: Permit) -> Attempt {
+        let (publisher, books) = (self.publisher.clone(), Arc::clone(&self.books));
+        self.refuge.attempt(async move {
+            let _permit = permit;
+            let entry = books.draw();
+            webhook.sequence = entry.sequence;
+            webhook.decided_through = entry.decided_through;
+            let published = publisher.publish(Message::Webhook(webhook)).await;
+            if published.is_ok() {
+                books.stored(entry.sequence);
+            } else {
+                books.refused(entry.sequence);
+            }
+            published
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! Signatures that are refused, each with 401, its own counter, and nothing in the queue.
+
+use events::BodyHash;
+use ingress::Outcome;
+use serde_json::json;
+use verification::Refusal;
+
+use crate::harness::{BODY, Receiver, request, seconds};
+use crate::raw::Answer;
+use crate::signer::{Signer, encode};
+
+async fn send(receiver: &Receiver, signatures: &[&str]) -> Answer {
+    let headers: Vec<_> = signatures.iter().map(|signature| ("vumi-verification", *signature)).collect();
+    receiver.ask(&request("POST", "/webhooks/main", &headers, BODY)).await
+}
+
+async fn refused(receiver: &Receiver, signatures: &[&str], outcome: Outcome) {
+    let answer = send(receiver, signatures).await;
+    answer.is_problem(401);
+    assert!(answer.header("www-authenticate").is_some(), "{answer:?}");
+    assert!(signatures.iter().all(|signature| signature.len() < 9 || !answer.body.contains(signature)), "{answer:?}");
+    receiver.counted_only("main", outcome);
+    assert!(receiver.queue.webhooks().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn none_at_all() {
+    refused(&Receiver::start(), &[], Outcome::SignatureMissing).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_of_them_even_if_both_are_good() {
+    let receiver = Receiver::start();
+    let good = receiver.signature(BODY);
+    refused(&receiver, &[&good, &good], Outcome::SignatureRepeated).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage() {
+    for garbage in ["", "a.b.c", "x", "....", "eyJ.e30.", "\u{fc}.\u{fc}.\u{fc}"] {
+        refused(&Receiver::start(), &[garbage], Outcome::Signature(Refusal::Malformed)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_algorithm() {
+    for alg in ["none", "HS256", "RS256"] {
+        let receiver = Receiver::start();
+        let header = json!({"alg": alg, "typ": "JWT", "kid": receiver.signer.kid});
+        let signed = receiver.signer.sign(&header, &json!({}));
+        refused(&receiver, &[&signed], Outcome::Signature(Refusal::Algorithm)).await;
+        let receiver = Receiver::start();
+        let unsigned = format!("{}.{}.", encode(header.to_string().as_bytes()), encode(b"{}"));
+        refused(&receiver, &[&unsigned], Outcome::Signature(Refusal::Algorithm)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_are_not_as_they_must_be() {
+    let kid = Signer::generate().kid;
+    for (header, refusal) in [
+        (json!({"alg": "ES256", "kid": kid}), Refusal::Type),
+        (json!({"alg": "ES256", "typ": "JWT", "kid": kid, "crit": ["b64"]}), Refusal::Critical),
+        (json!({"alg": "ES256", "typ": "JWT", "kid": "../keys"}), Refusal::KeyId),
+        (json!({"alg": "ES256", "typ": "JWT"}), Refusal::KeyId),
+    ] {
+        let receiver = Receiver::start();
+        let signed = receiver.signer.sign(&header, &json!({}));
+        refused(&receiver, &[&signed], Outcome::Signature(refusal)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_key_and_another_keys_signature() {
+    let (receiver, forger) = (Receiver::start(), Signer::generate());
+    let forged = forger.sign(&receiver.signer.header(), &json!({}));
+    refused(&receiver, &[&forged], Outcome::Signature(Refusal::Signature)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_that_do_not_hold() {
+    const DAY: i64 = 24 * 3600;
+    for (claims, refusal) in [
+        (json!({"iat": seconds() - 2 * DAY}), Refusal::TooOld),
+        (json!({"exp": seconds() - 2 * DAY}), Refusal::Expired),
+        (json!({"nbf": seconds() + DAY}), Refusal::NotYet),
+        (json!({"iat": "yesterday"}), Refusal::Claims),
+        (json!({"request_body_sha256": BodyHash::of(b"another body").to_string()}), Refusal::BodyHash),
+    ] {
+        let receiver = Receiver::start();
+        let signed = receiver.signature_with(&claims);
+        refused(&receiver, &[&signed], Outcome::Signature(refusal)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_signature_without_a_hash_is_accepted_and_binds_nothing() {
+    let receiver = Receiver::start();
+    let signed = receiver.signature_with(&json!({"iat": seconds()}));
+    assert_eq!(send(&receiver, &[&signed]).await.status, 200);
+    assert!(!receiver.queue.webhooks()[0].verification.binds_body());
+}
