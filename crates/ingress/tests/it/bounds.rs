@@ -22,6 +22,18 @@ async fn a_head_over_the_limit_gets_413() {
     }
 }
 
+/// The HTTP server gives up on such a head by itself, before there is a request to count.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_is_beyond_all_bounds_never_becomes_a_request() {
+    let fields = "x-many: y\r\n".repeat(200);
+    let receiver = Receiver::start();
+    let mut client = receiver.client().await;
+    client.send(format!("POST /webhooks/main HTTP/1.1\r\nhost: x\r\n{fields}\r\n").as_bytes()).await;
+    assert_eq!(client.answer().await.status, 431);
+    assert!(client.closed().await.is_empty());
+    assert!(Outcome::all().all(|outcome| receiver.counted("main", outcome) == 0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_within_the_limit_is_taken() {
     let receiver = Receiver::start();
