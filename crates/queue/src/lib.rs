@@ -10,6 +10,7 @@ pub mod embedded;
 mod message;
 mod metrics;
 mod publisher;
+pub mod rabbitmq;
 mod settings;
 mod state;
 #[cfg(test)]

@@ -1,0 +1,194 @@
+//! How a message looks on AMQP: the body is the raw bytes, everything else a property or a header.
+//!
+//! Reading is strict: what does not have every field in its form was not written by ingress, and the reason says which.
+
+use bytes::Bytes;
+use events::{BodyHash, Checkpoint, RawWebhook, Receipt, UtcMicros, Verification};
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use uuid::Uuid;
+
+use crate::{Content, Message};
+
+const WEBHOOK_TYPE: &str = "finlinkd.webhook.v1";
+const CHECKPOINT_TYPE: &str = "finlinkd.checkpoint.v1";
+/// Persistent.
+const DELIVERY_MODE: u8 = 2;
+/// Checkpoints belong to no app.
+const CHECKPOINT_KEY: &str = "finlinkd.checkpoint";
+
+/// A message ready to be published.
+#[derive(Debug, Clone)]
+pub(super) struct Outgoing {
+    pub(super) exchange: &'static str,
+    pub(super) routing_key: ShortString,
+    pub(super) message_id: String,
+    pub(super) properties: BasicProperties,
+    pub(super) body: Bytes,
+}
+
+/// The form of `message` on AMQP.
+pub(super) fn write(message: Message) -> Outgoing {
+    match message {
+        Message::Webhook(webhook) => write_webhook(webhook),
+        Message::Checkpoint(checkpoint) => write_checkpoint(&checkpoint),
+    }
+}
+
+fn write_webhook(webhook: RawWebhook) -> Outgoing {
+    let mut headers = FieldTable::default();
+    let mut put = |name: &str, value: AMQPValue| {
+        headers.insert(name.into(), value);
+    };
+    put("app", text(webhook.app.as_str()));
+    put("received-at-us", AMQPValue::LongLongInt(webhook.received_at.0));
+    put("instance", text(&webhook.instance.to_string()));
+    put("sequence", AMQPValue::LongLongInt(webhook.sequence as i64));
+    put("decided-through", AMQPValue::LongLongInt(webhook.decided_through as i64));
+    put("verification", text(webhook.verification.word()));
+    put("binds-body", AMQPValue::Boolean(webhook.verification.binds_body()));
+    put("body-sha256", text(&webhook.body_sha256.to_string()));
+    if let Some(kid) = webhook.verification.kid() {
+        put("kid", text(&kid.to_string()));
+    }
+    if let Verification::Pending { jwt, .. } = &webhook.verification {
+        put("signature", text(jwt));
+    }
+    if let Some(traceparent) = &webhook.traceparent {
+        put("traceparent", text(traceparent));
+    }
+    if let Some(content_type) = &webhook.content_type {
+        // Beside the property, which holds 255 bytes at most.
+        put("content-type", text(content_type));
+    }
+    let message_id = webhook.receipt.to_string();
+    let mut properties = properties(&message_id, WEBHOOK_TYPE, webhook.received_at).with_headers(headers);
+    if let Some(content_type) = webhook.content_type.and_then(|text| ShortString::try_new(text).ok()) {
+        properties = properties.with_content_type(content_type);
+    }
+    Outgoing {
+        exchange: super::topology::WEBHOOKS,
+        routing_key: webhook.app.as_str().into(),
+        message_id,
+        properties,
+        body: webhook.body,
+    }
+}
+
+fn write_checkpoint(checkpoint: &Checkpoint) -> Outgoing {
+    let message_id = Uuid::now_v7().to_string();
+    let body = serde_json::to_vec(checkpoint).unwrap_or_default();
+    let properties =
+        properties(&message_id, CHECKPOINT_TYPE, checkpoint.at).with_content_type("application/json".into());
+    Outgoing {
+        exchange: super::topology::WEBHOOKS,
+        routing_key: CHECKPOINT_KEY.into(),
+        message_id,
+        properties,
+        body: body.into(),
+    }
+}
+
+/// The properties that every message of ours has.
+pub(super) fn properties(message_id: &str, kind: &str, at: UtcMicros) -> BasicProperties {
+    BasicProperties::default()
+        .with_message_id(message_id.into())
+        .with_type(kind.into())
+        .with_delivery_mode(DELIVERY_MODE)
+        .with_timestamp(u64::try_from(at.0 / 1_000_000).unwrap_or(0))
+        .with_app_id("finlinkd".into())
+}
+
+fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(LongString::from(value))
+}
+
+/// What a delivered message is.
+pub(super) fn read(properties: &BasicProperties, body: Vec<u8>) -> Content {
+    let body = Bytes::from(body);
+    let kind = properties.kind().as_ref().map_or("", ShortString::as_str);
+    let message = match kind {
+        WEBHOOK_TYPE => read_webhook(properties, body.clone()).map(Message::Webhook),
+        CHECKPOINT_TYPE => serde_json::from_slice(&body)
+            .map(Message::Checkpoint)
+            .map_err(|error| format!("the body is not a checkpoint: {error}")),
+        other => Err(format!("the property type is {other:?}: expected {WEBHOOK_TYPE} or {CHECKPOINT_TYPE}")),
+    };
+    message.map_or_else(|reason| Content::Foreign { bytes: body, reason }, Content::Message)
+}
+
+fn read_webhook(properties: &BasicProperties, body: Bytes) -> Result<RawWebhook, String> {
+    let empty = FieldTable::default();
+    let headers = Headers(properties.headers().as_ref().unwrap_or(&empty));
+    let receipt = properties.message_id().as_ref().ok_or("the property message_id is missing")?;
+    let body_sha256: BodyHash = headers.parsed("body-sha256")?;
+    if body_sha256 != BodyHash::of(&body) {
+        return Err("the header body-sha256 is not the hash of the body".to_owned());
+    }
+    Ok(RawWebhook {
+        receipt: receipt.as_str().parse::<Receipt>().map_err(|error| format!("the property message_id: {error}"))?,
+        app: headers.parsed("app")?,
+        instance: headers.parsed("instance")?,
+        sequence: headers.number("sequence")? as u64,
+        decided_through: headers.number("decided-through")? as u64,
+        received_at: UtcMicros(headers.number("received-at-us")?),
+        verification: headers.verification()?,
+        content_type: headers.text("content-type"),
+        traceparent: headers.text("traceparent"),
+        body_sha256,
+        body,
+    })
+}
+
+struct Headers<'a>(&'a FieldTable);
+
+impl Headers<'_> {
+    fn text(&self, name: &str) -> Option<String> {
+        match self.0.inner().get(name)? {
+            AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok().map(str::to_owned),
+            AMQPValue::ShortString(text) => Some(text.as_str().to_owned()),
+            _ => None,
+        }
+    }
+
+    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<T, String> {
+        let text = self.text(name).ok_or_else(|| format!("the header {name} is missing or not a text"))?;
+        text.parse().map_err(|error| format!("the header {name}: {error}"))
+    }
+
+    fn number(&self, name: &str) -> Result<i64, String> {
+        match self.0.inner().get(name) {
+            Some(AMQPValue::LongLongInt(number)) if *number >= 0 => Ok(*number),
+            Some(AMQPValue::LongInt(number)) if *number >= 0 => Ok(i64::from(*number)),
+            Some(AMQPValue::LongUInt(number)) => Ok(i64::from(*number)),
+            _ => Err(format!("the header {name} is missing or not a whole number")),
+        }
+    }
+
+    fn verification(&self) -> Result<Verification, String> {
+        let binds_body = matches!(self.0.inner().get("binds-body"), Some(AMQPValue::Boolean(true)));
+        match self.text("verification").as_deref() {
+            Some("verified") => Ok(Verification::Verified { kid: self.parsed("kid")?, binds_body }),
+            Some("pending") => {
+                let jwt =
+                    self.text("signature").ok_or("the header signature is missing though the webhook is pending")?;
+                Ok(Verification::Pending { kid: self.parsed("kid")?, jwt })
+            }
+            Some("unchecked") => Ok(Verification::Unchecked),
+            _ => Err("the header verification is none of verified, pending, unchecked".to_owned()),
+        }
+    }
+}
+
+/// How often the broker delivered a message before this time.
+pub(super) fn earlier_attempts(properties: &BasicProperties, redelivered: bool) -> u32 {
+    let count = properties.headers().as_ref().and_then(|headers| headers.inner().get("x-delivery-count"));
+    match count {
+        Some(AMQPValue::LongLongInt(count)) => u32::try_from(*count).unwrap_or(0),
+        Some(AMQPValue::LongInt(count)) => u32::try_from(*count).unwrap_or(0),
+        Some(AMQPValue::ShortShortUInt(count)) => u32::from(*count),
+        Some(AMQPValue::ShortShortInt(count)) => u32::try_from(*count).unwrap_or(0),
+        Some(AMQPValue::ShortInt(count)) => u32::try_from(*count).unwrap_or(0),
+        _ => u32::from(redelivered),
+    }
+}

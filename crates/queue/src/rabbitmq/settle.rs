@@ -1,0 +1,96 @@
+//! How a batch ends: one acknowledgement for all of it where that is safe, a rejection of each where it failed.
+//!
+//! Only through lapin's own ackers: a bare tag kept over a reconnection could acknowledge another message.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use lapin::Acker;
+use lapin::options::{BasicAckOptions, BasicRejectOptions};
+use tokio::runtime::Handle;
+
+use crate::{Settle, Stale};
+
+/// The batches of one channel that are not settled yet, by the order in which they were taken.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Outstanding(Arc<Mutex<Numbers>>);
+
+#[derive(Debug, Default)]
+struct Numbers {
+    next: u64,
+    open: BTreeSet<u64>,
+}
+
+impl Outstanding {
+    fn begin(&self) -> u64 {
+        let mut numbers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = numbers.next;
+        numbers.next += 1;
+        numbers.open.insert(number);
+        number
+    }
+
+    fn end(&self, number: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).open.remove(&number);
+    }
+
+    /// Whether no earlier batch is still open: "everything up to this tag" would settle that one too.
+    fn is_oldest(&self, number: u64) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).open.first() == Some(&number)
+    }
+}
+
+/// Settles the messages of one batch on the channel that they came from.
+pub(super) struct SettleOnChannel {
+    ackers: Vec<Acker>,
+    outstanding: Outstanding,
+    number: u64,
+    runtime: Handle,
+}
+
+impl SettleOnChannel {
+    /// `ackers`: in the order of delivery.
+    pub(super) fn new(ackers: Vec<Acker>, outstanding: Outstanding) -> Self {
+        let number = outstanding.begin();
+        Self { ackers, outstanding, number, runtime: Handle::current() }
+    }
+
+    async fn ack_each(&self, ackers: &[Acker], multiple: bool) -> Result<(), Stale> {
+        for acker in ackers {
+            match acker.ack(BasicAckOptions { multiple }).await {
+                Ok(true) => {}
+                Ok(false) => return Err(Stale("the channel that delivered it is gone".to_owned())),
+                Err(error) => return Err(Stale(error.to_string())),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Settle for SettleOnChannel {
+    async fn ack(self: Box<Self>) -> Result<(), Stale> {
+        let settled = if self.outstanding.is_oldest(self.number) {
+            self.ack_each(self.ackers.last().map_or(&[], std::slice::from_ref), true).await
+        } else {
+            self.ack_each(&self.ackers, false).await
+        };
+        self.outstanding.end(self.number);
+        settled
+    }
+
+    fn give_back(self: Box<Self>) {
+        let runtime = self.runtime.clone();
+        runtime.spawn(async move {
+            for acker in &self.ackers {
+                // `reject`, not `nack`: from RabbitMQ 4.3 on only a rejection counts towards the delivery limit. Where the
+                // channel is gone, the broker has requeued the message by itself.
+                if acker.reject(BasicRejectOptions { requeue: true }).await.is_err() {
+                    break;
+                }
+            }
+            self.outstanding.end(self.number);
+        });
+    }
+}

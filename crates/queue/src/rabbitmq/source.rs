@@ -1,0 +1,186 @@
+//! The consuming side: one connection, one channel, prefetch, batches; subscribes again when the broker cancels.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use lapin::Acker;
+use lapin::options::{BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Connection, Consumer};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::envelope;
+use super::link::Dialer;
+use super::settle::{Outstanding, SettleOnChannel};
+use crate::{Batch, BatchLimits, Content, Delivery, QueueState, Source};
+
+/// A consumer's place at one queue.
+pub(super) struct AmqpSource {
+    dialer: Dialer,
+    queue: &'static str,
+    state: watch::Sender<QueueState>,
+    consuming: Option<Consuming>,
+    held: Held,
+    failures: u32,
+    not_before: Option<Instant>,
+}
+
+/// Kept whole: dropping the connection or the channel ends the consumer.
+struct Consuming {
+    connection: Connection,
+    _channel: Channel,
+    consumer: Consumer,
+    outstanding: Outstanding,
+}
+
+/// Messages taken for the next batch; they outlive a cancelled call.
+#[derive(Default)]
+struct Held {
+    deliveries: Vec<Delivery>,
+    ackers: Vec<Acker>,
+    bytes: usize,
+    since: Option<Instant>,
+}
+
+impl AmqpSource {
+    pub(super) fn new(dialer: Dialer, queue: &'static str, state: watch::Sender<QueueState>) -> Self {
+        Self { dialer, queue, state, consuming: None, held: Held::default(), failures: 0, not_before: None }
+    }
+
+    /// Waits until there is a consumer.
+    async fn consuming(&mut self) -> &mut Consuming {
+        while self.consuming.is_none() {
+            if let Some(not_before) = self.not_before {
+                tokio::time::sleep_until(not_before).await;
+            }
+            match self.subscribe().await {
+                Ok(consuming) => {
+                    tracing::info!(queue = self.queue, "consuming");
+                    self.failures = 0;
+                    self.not_before = None;
+                    self.state.send_replace(QueueState::Ready);
+                    self.consuming = Some(consuming);
+                }
+                Err(problem) => self.failed(problem),
+            }
+        }
+        // The loop ends only with a consumer in place.
+        #[allow(clippy::unwrap_used, reason = "set by the loop above")]
+        self.consuming.as_mut().unwrap()
+    }
+
+    async fn subscribe(&self) -> Result<Consuming, String> {
+        let connection = self.dialer.dial().await?;
+        let subscribed = async {
+            let channel = connection.create_channel().await?;
+            channel.basic_qos(self.dialer.settings.prefetch, BasicQosOptions::default()).await?;
+            let tag = format!("{}-{}", self.dialer.name, uuid::Uuid::new_v4().simple());
+            let options = BasicConsumeOptions::default();
+            let consumer =
+                channel.basic_consume(self.queue.into(), tag.as_str().into(), options, FieldTable::default()).await?;
+            Ok::<_, lapin::Error>((channel, consumer))
+        };
+        let (channel, consumer) = tokio::time::timeout(self.dialer.settings.connect_timeout, subscribed)
+            .await
+            .map_err(|_| format!("consuming from {} was not allowed in time", self.queue))?
+            .map_err(|error| format!("consuming from {} failed: {error}", self.queue))?;
+        Ok(Consuming { connection, _channel: channel, consumer, outstanding: Outstanding::default() })
+    }
+
+    fn failed(&mut self, problem: String) {
+        if self.failures == 0 {
+            tracing::warn!(queue = self.queue, error = problem, "the broker cannot be used; trying on");
+        }
+        self.not_before = Some(Instant::now() + self.dialer.pause(self.failures));
+        self.failures += 1;
+        self.state.send_replace(QueueState::Down(problem));
+    }
+
+    /// The broker will deliver again what was held and not acknowledged.
+    fn lost(&mut self, problem: &str) {
+        self.consuming = None;
+        self.held = Held::default();
+        self.failed(problem.to_owned());
+    }
+
+    /// Takes one more message into the batch; false where the channel is lost.
+    async fn take_one(&mut self) -> bool {
+        let consuming = self.consuming().await;
+        match consuming.consumer.next().await {
+            Some(Ok(delivery)) => {
+                let earlier_attempts = envelope::earlier_attempts(&delivery.properties, delivery.redelivered);
+                let content = envelope::read(&delivery.properties, delivery.data);
+                self.held.take(Delivery { content, earlier_attempts }, delivery.acker);
+                true
+            }
+            Some(Err(error)) => {
+                self.lost(&format!("the channel is lost: {error}"));
+                false
+            }
+            None => {
+                self.lost("the broker cancelled the consumer");
+                false
+            }
+        }
+    }
+
+    fn batch(&mut self) -> Option<Batch> {
+        let held = std::mem::take(&mut self.held);
+        let outstanding = self.consuming.as_ref()?.outstanding.clone();
+        Some(Batch::new(held.deliveries, Box::new(SettleOnChannel::new(held.ackers, outstanding))))
+    }
+}
+
+impl Held {
+    fn take(&mut self, delivery: Delivery, acker: Acker) {
+        self.bytes += match &delivery.content {
+            Content::Message(message) => message.size_bytes(),
+            Content::Foreign { bytes, .. } => bytes.len(),
+        };
+        self.deliveries.push(delivery);
+        self.ackers.push(acker);
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    fn is_full(&self, limits: &BatchLimits) -> bool {
+        self.deliveries.len() >= limits.count_max || self.bytes >= limits.bytes_max
+    }
+
+    fn remaining(&self, linger: Duration) -> Option<Duration> {
+        self.since.map(|since| linger.saturating_sub(since.elapsed()))
+    }
+}
+
+#[async_trait]
+impl Source for AmqpSource {
+    async fn next_batch(&mut self, limits: &BatchLimits) -> Option<Batch> {
+        loop {
+            if self.held.is_full(limits) {
+                return self.batch();
+            }
+            match self.held.remaining(limits.linger) {
+                None => {
+                    self.take_one().await;
+                }
+                Some(remaining) => {
+                    let in_time = tokio::time::timeout(remaining, self.take_one()).await;
+                    if in_time.is_err() && !self.held.deliveries.is_empty() {
+                        return self.batch();
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Drop for AmqpSource {
+    fn drop(&mut self) {
+        // Dropping the connection closes it; the broker gives everything unacknowledged to others.
+        if let Some(consuming) = self.consuming.take() {
+            drop(consuming.connection);
+        }
+        self.state.send_replace(QueueState::Down("the subscription has ended".to_owned()));
+    }
+}
