@@ -5,12 +5,19 @@
 //!
 //! Promises: every method is one transaction, or says that it is not; what it returned `Ok` for is on disk.
 
+mod books;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod feed;
+mod hints;
 mod inspect;
 mod intake;
+mod judging;
 mod refresh;
 mod settings;
+pub mod sqlite;
+mod tally;
 
 pub use error::StoreError;
 pub use feed::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page};

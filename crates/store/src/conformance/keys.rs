@@ -1,0 +1,48 @@
+//! Keys and sessions, kept so that Finlink need not be asked again.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Engine;
+use super::world::{World, app, at, names, pending, webhook};
+use crate::{SealedSession, StoredKey};
+
+/// A key that webhooks wait for is learned; one that Finlink does not know any more goes.
+pub async fn a_key_is_learned_and_forgotten(engine: &dyn Engine) {
+    let world = World::swept(engine).await;
+    let refresh = &world.stores.refresh;
+    let kid = Uuid::from_u128(9);
+    world.record(&[webhook(names(&[1]), pending(9), at(1))]).await;
+    refresh.key_not_found(&world.lease, kid, at(2)).await.unwrap();
+    assert_eq!(refresh.keys(&app()).await.unwrap(), []);
+    let key = |second| StoredKey { kid, jwk: json!({"kty": "EC", "x": "x"}), read_at: at(second) };
+    for second in [3, 4] {
+        refresh.learn_key(&world.lease, &key(second)).await.unwrap();
+        assert_eq!(refresh.keys(&app()).await.unwrap(), [key(second)]);
+    }
+    let waited_for = refresh.undecided(&app(), 64).await.unwrap();
+    assert_eq!((waited_for[0].waiting, waited_for[0].not_found), (1, 0), "learned, and still to be decided by");
+    refresh.forget_key(&world.lease, kid).await.unwrap();
+    assert_eq!(refresh.keys(&app()).await.unwrap(), []);
+    assert_eq!(refresh.undecided(&app(), 64).await.unwrap()[0].waiting, 1);
+}
+
+/// R5: one session per secret; those of secrets long gone are dropped.
+pub async fn a_session_is_kept_per_secret(engine: &dyn Engine) {
+    let world = World::swept(engine).await;
+    let refresh = &world.stores.refresh;
+    let session = |fingerprint: &str, login: u64| SealedSession {
+        fingerprint: fingerprint.to_owned(),
+        sealed: login.to_be_bytes().to_vec(),
+        login_at: at(login),
+        expires_at: at(login + 3600),
+    };
+    let of = async |fingerprint| refresh.session(&app(), fingerprint).await.unwrap();
+    assert_eq!(of("a").await, None);
+    refresh.keep_session(&world.lease, &session("a", 1)).await.unwrap();
+    refresh.keep_session(&world.lease, &session("a", 100)).await.unwrap();
+    refresh.keep_session(&world.lease, &session("b", 200)).await.unwrap();
+    assert_eq!((of("a").await, of("b").await), (Some(session("a", 100)), Some(session("b", 200))));
+    refresh.keep_session(&world.lease, &session("b", 4000)).await.unwrap();
+    assert_eq!((of("a").await, of("b").await), (None, Some(session("b", 4000))));
+}

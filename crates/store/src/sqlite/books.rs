@@ -1,0 +1,81 @@
+//! The books (R8): marks of ingress runs. Idempotent, and in whatever order they come.
+
+use std::collections::BTreeMap;
+
+use events::{Checkpoint, SequenceRange};
+use sqlite::rusqlite::{Connection, Result, params};
+use uuid::Uuid;
+
+use super::columns;
+use crate::books::union;
+
+/// Records one mark.
+pub(super) fn mark(connection: &Connection, mark: &Checkpoint) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO checkpoints (instance, started_at, at, decided_through, last) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (instance) DO UPDATE SET
+                 started_at = excluded.started_at,
+                 at = max(coalesce(at, excluded.at), excluded.at),
+                 decided_through = max(decided_through, excluded.decided_through),
+                 last = max(last, excluded.last)",
+        )?
+        .execute(params![
+            mark.instance.as_bytes(),
+            mark.started_at.0,
+            mark.at.0,
+            number(mark.decided_through),
+            mark.last
+        ])?;
+    for range in union(mark.refused.iter().copied()) {
+        refuse(connection, mark.instance, range)?;
+    }
+    Ok(())
+}
+
+/// Merges one range with those that it overlaps or touches.
+fn refuse(connection: &Connection, instance: Uuid, range: SequenceRange) -> Result<()> {
+    let key = params![instance.as_bytes(), number(range.from), number(range.through)];
+    let mut ranges = vec![range];
+    {
+        // Kept ranges do not overlap: of those that begin before this one, only the last can reach it.
+        let mut statement = connection.prepare_cached(
+            "SELECT first, through FROM refused
+             WHERE instance = ?1 AND first <= ?3 + 1 AND through >= ?2 - 1
+               AND first >= coalesce((SELECT max(first) FROM refused WHERE instance = ?1 AND first <= ?2), ?2)",
+        )?;
+        let neighbours = statement.query_map(key, |row| {
+            Ok(SequenceRange { from: columns::count(row, 0)?, through: columns::count(row, 1)? })
+        })?;
+        for neighbour in neighbours {
+            ranges.push(neighbour?);
+        }
+    }
+    let mut delete = connection.prepare_cached("DELETE FROM refused WHERE instance = ?1 AND first = ?2")?;
+    for neighbour in ranges.iter().skip(1) {
+        delete.execute(params![instance.as_bytes(), number(neighbour.from)])?;
+    }
+    let mut insert = connection.prepare_cached("INSERT INTO refused (instance, first, through) VALUES (?1, ?2, ?3)")?;
+    for range in union(ranges) {
+        insert.execute(params![instance.as_bytes(), number(range.from), number(range.through)])?;
+    }
+    Ok(())
+}
+
+/// What webhooks say of how far their runs had decided when they left.
+pub(super) fn told(connection: &Connection, through: &BTreeMap<Uuid, u64>) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO checkpoints (instance, told_through) VALUES (?1, ?2)
+         ON CONFLICT (instance) DO UPDATE SET told_through = excluded.told_through
+         WHERE told_through < excluded.told_through",
+    )?;
+    for (instance, through) in through {
+        statement.execute(params![instance.as_bytes(), number(*through)])?;
+    }
+    Ok(())
+}
+
+/// A sequence number as SQL takes it.
+fn number(sequence: u64) -> i64 {
+    i64::try_from(sequence).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,53 @@
+//! Raising hints (R1): the same statements for a webhook verified at once, for one decided later, and for a person.
+
+use std::collections::BTreeSet;
+
+use events::{AppName, ConnectionToken, UtcMicros};
+use sqlite::rusqlite::{Connection, Result, params};
+
+use crate::hints::{Telling, named, targets};
+
+/// Raises what `tellings` hint at, in key order.
+pub(super) fn raise(connection: &Connection, tellings: &[Telling<'_>]) -> Result<()> {
+    let mut known = BTreeSet::new();
+    {
+        let mut statement = connection.prepare_cached("SELECT 1 FROM refreshes WHERE app = ?1 AND token = ?2")?;
+        for (app, token) in named(tellings) {
+            if statement.exists(params![app.as_str(), token.as_str()])? {
+                known.insert((app, token));
+            }
+        }
+    }
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO refreshes (app, token, hint_no, told_no, hinted_at, hinted_again_at, reason)
+         VALUES (?1, ?2, ?3, ?3, ?4, ?4, 'schedule')
+         ON CONFLICT (app, token) DO UPDATE SET
+             hint_no = hint_no + ?3,
+             told_no = hint_no + ?3,
+             hinted_at = min(coalesce(hinted_at, ?4), ?4),
+             hinted_again_at = min(coalesce(hinted_again_at, ?4), ?4)",
+    )?;
+    for ((app, token), raise) in targets(tellings, known) {
+        let token = token.as_ref().map_or("", ConnectionToken::as_str);
+        statement.execute(params![app.as_str(), token, raise.count as i64, raise.oldest.0])?;
+    }
+    Ok(())
+}
+
+/// Raises a known row by one on behalf of a person: no webhook told of it. False where there is no such row.
+pub(super) fn request(
+    connection: &Connection,
+    app: &AppName,
+    token: Option<&ConnectionToken>,
+    now: UtcMicros,
+) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE refreshes SET
+             hint_no = hint_no + 1,
+             hinted_at = min(coalesce(hinted_at, ?3), ?3),
+             hinted_again_at = min(coalesce(hinted_again_at, ?3), ?3)
+         WHERE app = ?1 AND token = ?2",
+    )?;
+    let raised = statement.execute(params![app.as_str(), token.map_or("", ConnectionToken::as_str), now.0])?;
+    Ok(raised > 0)
+}

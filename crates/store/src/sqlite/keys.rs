@@ -1,0 +1,145 @@
+//! Verification keys and sessions: what Finlink was asked for, kept so that it need not be asked again.
+
+use events::{AppName, UtcMicros};
+use sqlite::rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use uuid::Uuid;
+
+use super::columns;
+use crate::{Lease, SealedSession, StoredKey, UndecidedKid};
+
+/// The keys known for an app.
+pub(super) fn known(connection: &Connection, app: &AppName) -> Result<Vec<StoredKey>> {
+    connection
+        .prepare_cached("SELECT kid, jwk, read_at FROM keys WHERE app = ?1 AND jwk IS NOT NULL ORDER BY kid")?
+        .query_map([app.as_str()], |row| {
+            Ok(StoredKey { kid: columns::uuid(row, 0)?, jwk: columns::json(row, 1)?, read_at: columns::time(row, 2)? })
+        })?
+        .collect()
+}
+
+/// Keeps a key; whatever was said against it before is forgotten.
+pub(super) fn learn(connection: &Connection, app: &AppName, key: &StoredKey) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO keys (app, kid, jwk, read_at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (app, kid) DO UPDATE SET
+                 jwk = excluded.jwk, read_at = excluded.read_at, not_found = 0, first_not_found_at = NULL",
+        )?
+        .execute(params![app.as_str(), key.kid.as_bytes(), key.jwk.to_string(), key.read_at.0])?;
+    Ok(())
+}
+
+/// Drops a key; its row stays while webhooks wait for it.
+pub(super) fn forget(connection: &Connection, app: &AppName, kid: Uuid) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE keys SET jwk = NULL, read_at = NULL WHERE app = ?1 AND kid = ?2")?
+        .execute(params![app.as_str(), kid.as_bytes()])?;
+    drop_idle(connection, app, kid)
+}
+
+/// `count` more webhooks wait for a key, the first of them since `since`.
+pub(super) fn wait(connection: &Connection, app: &AppName, kid: Uuid, count: i64, since: UtcMicros) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO keys (app, kid, waiting, waiting_since) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (app, kid) DO UPDATE SET
+                 waiting = waiting + excluded.waiting,
+                 waiting_since = min(coalesce(waiting_since, excluded.waiting_since), excluded.waiting_since)",
+        )?
+        .execute(params![app.as_str(), kid.as_bytes(), count, since.0])?;
+    Ok(())
+}
+
+/// `count` webhooks that waited for a key are decided.
+pub(super) fn decided(connection: &Connection, app: &AppName, kid: Uuid, count: i64) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE keys SET waiting = max(waiting - ?3, 0), waiting_since = (
+                 SELECT min(received_at) FROM deliveries
+                 WHERE app = ?1 AND kid = ?2 AND verification = 'pending')
+             WHERE app = ?1 AND kid = ?2",
+        )?
+        .execute(params![app.as_str(), kid.as_bytes(), count])?;
+    drop_idle(connection, app, kid)
+}
+
+/// A key that is neither known nor waited for is not worth a row: anyone can make up any number of them.
+fn drop_idle(connection: &Connection, app: &AppName, kid: Uuid) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM keys WHERE app = ?1 AND kid = ?2 AND jwk IS NULL AND waiting = 0")?
+        .execute(params![app.as_str(), kid.as_bytes()])?;
+    Ok(())
+}
+
+/// Keys that webhooks wait for, longest waiting first.
+pub(super) fn undecided(connection: &Connection, app: &AppName, limit: usize) -> Result<Vec<UndecidedKid>> {
+    connection
+        .prepare_cached(
+            "SELECT kid, waiting, not_found, first_not_found_at, asked_at FROM keys
+             WHERE app = ?1 AND waiting > 0 ORDER BY waiting_since, kid LIMIT ?2",
+        )?
+        .query_map(params![app.as_str(), limit as i64], undecided_row)?
+        .collect()
+}
+
+/// Finlink has no such key: counted on.
+pub(super) fn not_found(connection: &Connection, app: &AppName, kid: Uuid, now: UtcMicros) -> Result<UndecidedKid> {
+    let counted = connection
+        .prepare_cached(
+            "UPDATE keys SET not_found = not_found + 1, first_not_found_at = coalesce(first_not_found_at, ?3),
+                 asked_at = ?3
+             WHERE app = ?1 AND kid = ?2
+             RETURNING kid, waiting, not_found, first_not_found_at, asked_at",
+        )?
+        .query_row(params![app.as_str(), kid.as_bytes(), now.0], undecided_row)
+        .optional()?;
+    // Nobody waits for it any more: the answer has no consequence.
+    Ok(counted.unwrap_or(UndecidedKid {
+        kid,
+        waiting: 0,
+        not_found: 1,
+        first_not_found_at: Some(now),
+        asked_at: Some(now),
+    }))
+}
+
+fn undecided_row(row: &Row<'_>) -> Result<UndecidedKid> {
+    Ok(UndecidedKid {
+        kid: columns::uuid(row, 0)?,
+        waiting: columns::count(row, 1)?,
+        not_found: columns::small_count(row, 2)?,
+        first_not_found_at: columns::time_option(row, 3)?,
+        asked_at: columns::time_option(row, 4)?,
+    })
+}
+
+/// The session kept for a secret.
+pub(super) fn session(connection: &Connection, app: &AppName, fingerprint: &str) -> Result<Option<SealedSession>> {
+    connection
+        .prepare_cached("SELECT sealed, login_at, expires_at FROM sessions WHERE app = ?1 AND fingerprint = ?2")?
+        .query_row(params![app.as_str(), fingerprint], |row| {
+            Ok(SealedSession {
+                fingerprint: fingerprint.to_owned(),
+                sealed: row.get(0)?,
+                login_at: columns::time(row, 1)?,
+                expires_at: columns::time(row, 2)?,
+            })
+        })
+        .optional()
+}
+
+/// Keeps a session. Those of other secrets that had ended when it began are dropped: secrets come and go.
+pub(super) fn keep_session(connection: &Connection, lease: &Lease, session: &SealedSession) -> Result<()> {
+    let app = lease.app.as_str();
+    connection
+        .prepare_cached(
+            "INSERT INTO sessions (app, fingerprint, sealed, login_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (app, fingerprint) DO UPDATE SET
+                 sealed = excluded.sealed, login_at = excluded.login_at, expires_at = excluded.expires_at",
+        )?
+        .execute(params![app, session.fingerprint, session.sealed, session.login_at.0, session.expires_at.0])?;
+    connection
+        .prepare_cached("DELETE FROM sessions WHERE app = ?1 AND fingerprint <> ?2 AND expires_at < ?3")?
+        .execute(params![app, session.fingerprint, session.login_at.0])?;
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! The schema's steps, in order. A step that was released is never changed; new ones expand first and contract later.
+
+use sqlite::Migration;
+
+/// All of them.
+pub(super) const ALL: &[Migration] = &[
+    Migration { version: 1, name: "base", sql: include_str!("../../migrations/sqlite/0001_base.sql") },
+    Migration { version: 2, name: "intake", sql: include_str!("../../migrations/sqlite/0002_intake.sql") },
+    Migration { version: 3, name: "refresh", sql: include_str!("../../migrations/sqlite/0003_refresh.sql") },
+    Migration { version: 4, name: "feed", sql: include_str!("../../migrations/sqlite/0004_feed.sql") },
+];

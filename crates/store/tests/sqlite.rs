@@ -1,0 +1,122 @@
+//! The SQLite engine: the scenarios that every engine must pass, and what only a file can show.
+#![allow(clippy::unwrap_used, reason = "these are tests; the lint's own exception knows only their functions")]
+
+use async_trait::async_trait;
+use events::{Checkpoint, SequenceRange, UtcMicros};
+use sqlite::rusqlite::Connection;
+use store::conformance::{Engine, Stores};
+use store::sqlite::{OpenError, SqliteStore};
+use store::{DeliveryFilter, Inspect, Intake, MigrateMode, Rules, Settings, StoreError};
+use tempfile::TempDir;
+
+/// A file in a folder of its own.
+struct Sqlite;
+
+fn settings(folder: &TempDir, rules: Rules) -> Settings {
+    Settings { folder: folder.path().to_owned(), migrate: MigrateMode::Auto, rules }
+}
+
+#[async_trait]
+impl Engine for Sqlite {
+    async fn open(&self, rules: Rules) -> Stores {
+        let folder = tempfile::tempdir().unwrap();
+        Stores::new(SqliteStore::open(&settings(&folder, rules)).unwrap(), folder)
+    }
+}
+
+store::conformance_tests!(Sqlite);
+
+fn mark(through: u64, refused: &[(u64, u64)]) -> Checkpoint {
+    Checkpoint {
+        instance: uuid::Uuid::from_u128(1),
+        started_at: UtcMicros(0),
+        at: UtcMicros(through as i64),
+        decided_through: through,
+        refused: refused.iter().map(|&(from, through)| SequenceRange { from, through }).collect(),
+        last: false,
+    }
+}
+
+#[test]
+fn every_scenario_is_run() {
+    let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/conformance");
+    let list = include_str!("../src/conformance.rs");
+    let mut scenarios = 0;
+    for file in std::fs::read_dir(sources).unwrap() {
+        let path = file.unwrap().path();
+        let area = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for line in text.lines() {
+            let Some(rest) = line.strip_prefix("pub async fn ") else { continue };
+            let name = rest.split('(').next().unwrap();
+            assert!(list.contains(&format!("{area}::{name},")), "{area}::{name} is not in conformance_tests!");
+            scenarios += 1;
+        }
+    }
+    assert!(scenarios > 50);
+}
+
+#[tokio::test]
+async fn a_folder_belongs_to_one_writer_and_others_may_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(&folder, Rules::default());
+    assert!(matches!(SqliteStore::open_read_only(&settings), Err(OpenError::Missing(_))));
+    let writer = SqliteStore::open(&settings).unwrap();
+    assert!(matches!(SqliteStore::open(&settings), Err(OpenError::Locked(_))));
+    let reader = SqliteStore::open_read_only(&settings).unwrap();
+    writer.mark(&[mark(5, &[])]).await.unwrap();
+    assert_eq!(reader.totals(UtcMicros(0)).await.unwrap().checkpoint_at, Some(UtcMicros(5)));
+    assert_eq!(reader.deliveries(&DeliveryFilter::default()).await.unwrap(), []);
+    assert!(matches!(reader.probe().await, Err(StoreError::Unavailable(_))));
+    writer.close().await;
+    let again = SqliteStore::open(&settings).unwrap();
+    assert_eq!(again.totals(UtcMicros(0)).await.unwrap().checkpoint_at, Some(UtcMicros(5)));
+}
+
+#[tokio::test]
+async fn a_schema_is_only_migrated_where_it_may_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let auto = settings(&folder, Rules::default());
+    let check = Settings { migrate: MigrateMode::Check, ..auto.clone() };
+    assert!(matches!(SqliteStore::open(&check), Err(OpenError::NeedsMigration { found: 0, .. })));
+    SqliteStore::open(&auto).unwrap().close().await;
+    SqliteStore::open(&check).unwrap().close().await;
+    let file = Connection::open(folder.path().join("store.sqlite")).unwrap();
+    file.pragma_update(None, "user_version", 1000).unwrap();
+    assert!(matches!(SqliteStore::open(&auto), Err(OpenError::Newer { found: 1000, .. })));
+}
+
+#[tokio::test]
+async fn refused_numbers_are_kept_as_ranges_that_do_not_touch() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(&folder, Rules::default());
+    let store = SqliteStore::open(&settings).unwrap();
+    store.mark(&[mark(40, &[(31, 35), (38, 38)]), mark(10, &[(2, 3), (5, 5)])]).await.unwrap();
+    store.mark(&[mark(20, &[(4, 4), (12, 14)]), mark(30, &[(6, 6), (13, 20), (30, 30)])]).await.unwrap();
+    store.mark(&[mark(10, &[(2, 3), (5, 5)]), mark(40, &[(36, 37)])]).await.unwrap();
+    store.close().await;
+    let file = Connection::open(folder.path().join("store.sqlite")).unwrap();
+    let mut statement = file.prepare("SELECT first, through FROM refused ORDER BY first").unwrap();
+    let ranges = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).unwrap();
+    let ranges: Vec<_> = ranges.map(Result::unwrap).collect();
+    assert_eq!(ranges, [(2, 6), (12, 20), (30, 38)]);
+    let through: i64 = file.query_row("SELECT decided_through FROM checkpoints", [], |row| row.get(0)).unwrap();
+    assert_eq!(through, 40);
+}
+
+#[tokio::test]
+async fn sql_users_have_their_views() {
+    let folder = tempfile::tempdir().unwrap();
+    SqliteStore::open(&settings(&folder, Rules::default())).unwrap().close().await;
+    let file = Connection::open(folder.path().join("store.sqlite")).unwrap();
+    let columns = |view: &str| {
+        let statement = file.prepare(&format!("SELECT * FROM {view}")).unwrap();
+        statement.column_names().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        columns("connections_v1"),
+        "app token status entity update_token restore_token two_factor_enabled has_credentials external_id created_at \
+         updated_at last_sync error_reason error_type error_retryable version as_of deleted_at"
+    );
+    assert_eq!(columns("events_v1"), "number id type app token version time event");
+}
