@@ -24,3 +24,30 @@ where
     }
     call().await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// Calls that fail with `error` until the last of `failures`; answers the outcome and the number of calls.
+    async fn calls(failures: u32, error: StoreError) -> (Result<(), StoreError>, u32) {
+        let count = AtomicU32::new(0);
+        let outcome = persist(|| async {
+            let failed = count.fetch_add(1, Ordering::Relaxed) < failures;
+            if failed { Err(error.clone()) } else { Ok(()) }
+        })
+        .await;
+        (outcome, count.into_inner())
+    }
+
+    #[tokio::test]
+    async fn a_busy_store_is_called_again_and_a_lost_lease_is_not() {
+        let away = StoreError::Unavailable("busy".to_owned());
+        assert_eq!(calls(2, away.clone()).await, (Ok(()), 3));
+        assert_eq!(calls(u32::MAX, away.clone()).await, (Err(away), TRIES_MAX));
+        let fenced = StoreError::Fenced("main".parse().unwrap());
+        assert_eq!(calls(u32::MAX, fenced.clone()).await, (Err(fenced), 1));
+    }
+}

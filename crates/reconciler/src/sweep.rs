@@ -4,13 +4,14 @@
 //! a complete list lacks is answered by that list, as a 404 would answer it.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use connections::{Answer, Read};
 use events::{AppName, ConnectionToken, UtcMicros};
 use store::{Claim, Claimed, Observation, Postponement, StoreError};
 
 use crate::Reconciler;
-use crate::finlink::{Answered, Endpoint, Failure, Kind, ListElement, Session};
+use crate::finlink::{Answered, Endpoint, Failure, Kind, ListElement, Session, backoff};
 use crate::lease::Turn;
 use crate::persist::persist;
 use crate::setback::Setback;
@@ -130,9 +131,15 @@ impl Reconciler {
         let setback = self.set_back(turn, session, &failure).await?;
         let now = turn.clock.now();
         let settings = &self.shared.settings;
-        let took = now.since(started);
-        self.lists_not_before =
-            Some(now.plus(settings.list_apart.max(took.saturating_mul(settings.list_duration_factor))));
+        let by_duration = now.since(started).saturating_mul(settings.list_duration_factor);
+        let by_failures = match setback {
+            Setback::Own => {
+                let failures = claims.iter().find(|claim| claim.token.is_none()).map_or(0, |claim| claim.failures);
+                backoff(settings.failure_pause, settings.failure_pause_max, failures)
+            }
+            Setback::Common { .. } => Duration::ZERO,
+        };
+        self.lists_not_before = Some(now.plus(settings.list_apart.max(by_duration).max(by_failures)));
         self.give_back(turn, claims, &failure, setback).await
     }
 

@@ -1,0 +1,176 @@
+//! Webhooks of unknown keys: decided once the key is learned, rejected when there is none, and bounded in what they cost.
+
+use std::time::Duration;
+
+use reconciler::Did;
+use store::Refresh;
+use uuid::Uuid;
+
+use crate::finlink::{Endpoint, Odd};
+use crate::rig::{Rig, token};
+use crate::signing::SigningKey;
+
+#[tokio::test]
+async fn a_key_is_learned_and_what_waited_for_it_hints() {
+    let mut rig = Rig::new().await;
+    rig.finlink.put(&token(1), "READY", 1);
+    let mut reconciler = rig.reconciler();
+    rig.settle(&mut reconciler).await;
+    rig.later(Duration::from_mins(10));
+    let (key, other) = (SigningKey::new(), SigningKey::new());
+    rig.finlink.state().keys.insert(key.kid, key.jwk());
+    rig.finlink.put(&token(1), "UPDATE_ERROR", 2);
+    let good = rig.pend(&key, &token(1)).await;
+    // Signed by another key than it says.
+    let body = b"{}";
+    let jwt = SigningKey { kid: key.kid, ..other }.jwt(body, rig.now);
+    let forged = rig.record(body, events::Verification::Pending { kid: key.kid, jwt }).await;
+    assert_eq!(rig.verification(good).await, "pending");
+
+    rig.settle(&mut reconciler).await;
+    assert_eq!((rig.verification(good).await, rig.verification(forged).await), ("verified".into(), "rejected".into()));
+    assert_eq!(rig.connection(&token(1)).await.status.as_str(), "UPDATE_ERROR");
+    assert_eq!(rig.finlink.asked(Endpoint::Key), 1);
+    assert!(rig.snapshot.borrow().keys.contains(&Rig::app(), key.kid), "ingress verifies it by itself from now on");
+
+    // One that ingress took as pending just before it learned the key.
+    let late = rig.pend(&key, &token(1)).await;
+    rig.settle(&mut reconciler).await;
+    assert_eq!(rig.verification(late).await, "verified");
+    assert_eq!(rig.finlink.asked(Endpoint::Key), 1);
+}
+
+#[tokio::test]
+async fn a_webhook_is_judged_at_the_time_it_was_received() {
+    let mut rig = Rig::new().await;
+    let mut reconciler = rig.reconciler();
+    rig.settle(&mut reconciler).await;
+    let key = SigningKey::new();
+    rig.finlink.state().keys.insert(key.kid, key.jwk());
+    rig.finlink.always(Endpoint::Key, Some(Odd::Status(500)));
+    let body = b"{\"old\":1}";
+    let jwt = key.jwt(body, rig.now.minus(Duration::from_hours(23)));
+    let old = rig.record(body, events::Verification::Pending { kid: key.kid, jwt }).await;
+    rig.pass(&mut reconciler, Duration::from_hours(20), Duration::from_mins(10)).await;
+    assert_eq!(rig.verification(old).await, "pending", "failures to ask decide nothing");
+    rig.finlink.always(Endpoint::Key, None);
+    rig.pass(&mut reconciler, Duration::from_mins(10), Duration::from_mins(1)).await;
+    assert_eq!(rig.verification(old).await, "verified");
+}
+
+#[tokio::test]
+async fn a_key_that_finlink_denies_three_times_in_ten_minutes_rejects() {
+    let mut rig = Rig::new().await;
+    let mut reconciler = rig.reconciler();
+    rig.settle(&mut reconciler).await;
+    let receipt = rig.pend(&SigningKey::new(), &token(1)).await;
+    rig.pass(&mut reconciler, Duration::from_secs(595), Duration::from_secs(5)).await;
+    assert_eq!(rig.verification(receipt).await, "pending");
+    rig.pass(&mut reconciler, Duration::from_secs(30), Duration::from_secs(5)).await;
+    assert_eq!(rig.verification(receipt).await, "rejected");
+    assert_eq!(rig.finlink.asked(Endpoint::Key), 3);
+    rig.pass(&mut reconciler, Duration::from_mins(30), Duration::from_mins(1)).await;
+    assert_eq!((rig.finlink.asked(Endpoint::Key), rig.finlink.asked(Endpoint::Connection)), (3, 0));
+}
+
+#[tokio::test]
+async fn what_no_key_came_for_in_time_is_rejected() {
+    let mut rig = Rig::new().await;
+    let mut reconciler = rig.reconciler();
+    rig.settle(&mut reconciler).await;
+    rig.finlink.always(Endpoint::Key, Some(Odd::Nothing));
+    let receipt = rig.pend(&SigningKey::new(), &token(1)).await;
+    rig.pass(&mut reconciler, Duration::from_hours(24), Duration::from_mins(20)).await;
+    assert_eq!(rig.verification(receipt).await, "pending");
+    rig.pass(&mut reconciler, Duration::from_hours(2), Duration::from_mins(20)).await;
+    assert_eq!(rig.verification(receipt).await, "rejected");
+    let asked = rig.finlink.asked(Endpoint::Key);
+    assert!(asked <= 26 * 12 * 4 + 60, "{asked} questions in 26 hours");
+}
+
+#[tokio::test]
+async fn a_key_endpoint_that_is_away_does_not_keep_connections_from_being_read() {
+    let mut rig = Rig::new().await;
+    rig.finlink.put(&token(1), "READY", 1);
+    let mut reconciler = rig.reconciler();
+    rig.settle(&mut reconciler).await;
+    rig.finlink.always(Endpoint::Key, Some(Odd::Status(500)));
+    rig.pend(&SigningKey::new(), &token(1)).await;
+    rig.pass(&mut reconciler, Duration::from_mins(5), Duration::from_secs(1)).await;
+    let silent_since = rig.snapshot.borrow().read_at.unwrap();
+    assert!(rig.now.since(silent_since) > Duration::from_mins(4), "the ingress is told that the source is silent");
+    rig.hint(&token(1)).await;
+    let (did, _) = rig.settle(&mut reconciler).await;
+    assert_eq!(did, [Did::Read { claims: 1 }]);
+    let asked = rig.finlink.asked(Endpoint::Key);
+    assert!(asked <= 60, "{asked} questions in five minutes");
+
+    rig.finlink.always(Endpoint::Key, None);
+    rig.pass(&mut reconciler, Duration::from_mins(6), Duration::from_secs(10)).await;
+    assert!(rig.now.since(rig.snapshot.borrow().read_at.unwrap()) < Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn a_flood_of_invented_keys_is_asked_for_at_its_own_pace_and_the_rest_goes_on() {
+    let mut rig = Rig::new().await;
+    rig.finlink.put(&token(1), "READY", 1);
+    let mut reconciler = rig.reconciler();
+    rig.settle(&mut reconciler).await;
+    rig.later(Duration::from_mins(10));
+    for _ in 0..200 {
+        rig.pend(&SigningKey::new(), &token(1)).await;
+    }
+    for _ in 0..60 {
+        rig.later(Duration::from_secs(1));
+        rig.hint(&token(1)).await;
+        rig.settle(&mut reconciler).await;
+    }
+    let keys = rig.finlink.asked(Endpoint::Key);
+    assert!((30..=61).contains(&keys), "{keys} questions in a minute");
+    assert!(rig.finlink.asked(Endpoint::Connection) >= 4);
+    rig.pass(&mut reconciler, Duration::from_mins(5), Duration::from_secs(1)).await;
+    assert!(rig.finlink.asked(Endpoint::Key) <= 2 * 64, "no more than 64 keys are looked after at one time");
+}
+
+#[tokio::test]
+async fn a_key_that_is_none_is_never_learned() {
+    let mut rig = Rig::new().await;
+    let mut reconciler = rig.reconciler();
+    rig.settle(&mut reconciler).await;
+    let key = SigningKey::new();
+    let mut jwk = key.jwk();
+    jwk["crv"] = "P-384".into();
+    rig.finlink.state().keys.insert(key.kid, jwk);
+    let receipt = rig.pend(&key, &token(1)).await;
+    rig.pass(&mut reconciler, Duration::from_mins(20), Duration::from_secs(30)).await;
+    assert_eq!(rig.verification(receipt).await, "pending");
+    assert!(rig.store.keys(&Rig::app()).await.unwrap().is_empty());
+    assert!(rig.finlink.asked(Endpoint::Key) <= 8);
+}
+
+#[tokio::test]
+async fn known_keys_are_read_again_daily_and_forgotten_when_finlink_keeps_denying_them() {
+    let mut rig = Rig::new().await;
+    let mut reconciler = rig.reconciler();
+    rig.settle(&mut reconciler).await;
+    let (kept, dropped) = (SigningKey::new(), SigningKey::new());
+    for key in [&kept, &dropped] {
+        rig.finlink.state().keys.insert(key.kid, key.jwk());
+        rig.pend(key, &token(1)).await;
+        rig.later(Duration::from_secs(2));
+        rig.settle(&mut reconciler).await;
+    }
+    let known = |rig: &Rig| {
+        let snapshot = rig.snapshot.borrow().clone();
+        [kept.kid, dropped.kid].map(|kid: Uuid| snapshot.keys.contains(&Rig::app(), kid))
+    };
+    assert_eq!(known(&rig), [true, true]);
+    assert_eq!(rig.finlink.asked(Endpoint::Key), 2);
+    rig.pass(&mut reconciler, Duration::from_hours(25), Duration::from_mins(10)).await;
+    assert_eq!(rig.finlink.asked(Endpoint::Key), 4, "each once a day");
+
+    rig.finlink.state().keys.remove(&dropped.kid);
+    rig.finlink.next(Endpoint::Key, 1, Odd::Status(404));
+    rig.pass(&mut reconciler, Duration::from_hours(25), Duration::from_mins(10)).await;
+    assert_eq!(known(&rig), [true, false], "one denial is a glitch, three are an answer");
+}
