@@ -43,7 +43,7 @@ impl Known {
 
     /// The user's view of it. Of a deleted one Finlink last said something when it was found to be deleted.
     pub fn view(&self) -> Connection {
-        let said_at = self.deleted_at.map_or(self.as_of, |deleted_at| deleted_at.max(self.as_of));
+        let said_at = self.deleted_at.unwrap_or(self.as_of);
         Connection::from_status(self.app.clone(), &self.status, self.version, said_at, self.deleted_at)
     }
 }

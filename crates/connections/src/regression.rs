@@ -64,9 +64,9 @@ impl Regression {
         }
     }
 
-    /// Whether the newest repeats the first: asked later, and answered `second_look` or more after it.
+    /// Whether the newest repeats the first: answered `second_look` or more after it, which a single one is not after itself.
     pub(crate) fn repeated(&self, second_look: Duration) -> bool {
-        self.newest.read_no > self.first_read_no && self.newest.as_of >= self.first_seen_at.plus(second_look)
+        self.newest.as_of >= self.first_seen_at.plus(second_look)
     }
 
     fn of(presence: Presence) -> Self {

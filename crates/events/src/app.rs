@@ -6,7 +6,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// `[a-z0-9_]`, 1 to [`AppName::LENGTH_MAX`] characters: safe unescaped in a URL, an AMQP routing key and an environment
+/// 1 to 64 characters of `[a-z0-9_]`: safe unescaped in a URL, an AMQP routing key and an environment
 /// variable's name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]

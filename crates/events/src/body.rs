@@ -19,7 +19,7 @@ pub const TOKENS_PER_BODY_MAX: usize = 20;
 pub enum BodyTells {
     /// The connections that it names.
     Tokens {
-        /// 1 to [`TOKENS_PER_BODY_MAX`], each once, in the order of the body.
+        /// 1 to 20 ([`TOKENS_PER_BODY_MAX`]), each once; those of an array in its order.
         tokens: Vec<ConnectionToken>,
         /// It named more than count.
         more: bool,

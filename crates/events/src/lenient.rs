@@ -4,9 +4,13 @@
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 
-/// A `T`, or `None` where the value is null or does not read as one.
+use crate::UtcMicros;
+
+/// A `T`, or `None` where the value is null or does not read as one. An array never does, though serde would take its
+/// elements for the fields of a struct.
 pub(crate) fn option<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
-    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
+    let value = Value::deserialize(deserializer)?;
+    Ok(if value.is_array() { None } else { serde_json::from_value(value).ok() })
 }
 
 /// A string; numbers and booleans are taken as they are written.
@@ -17,4 +21,10 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
         Value::Bool(truth) => Some(truth.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     })
+}
+
+/// A time; without an offset it is taken as UTC, which is what Finlink documents.
+pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UtcMicros>, D::Error> {
+    let Value::String(text) = Value::deserialize(deserializer)? else { return Ok(None) };
+    Ok(text.parse().or_else(|_| format!("{text}Z").parse()).ok())
 }

@@ -25,7 +25,7 @@ pub use body::{BodyTells, TOKENS_PER_BODY_MAX, TokenFields};
 pub use checkpoint::{Checkpoint, SequenceRange};
 pub use connection::Connection;
 pub use event::{ConnectionEvent, EventData, EventType};
-pub use hash::BodyHash;
+pub use hash::{BodyHash, NotAHash};
 pub use receipt::Receipt;
 pub use schema::{Schema, schemas};
 pub use status::{ConnectionStatus, ErrorDetails, NotAStatus, Status};

@@ -1,11 +1,12 @@
 //! JSON Schemas of the shapes that others rely on, generated from the types. Committed under `schemas/`.
 
-use schemars::schema_for;
+use schemars::JsonSchema;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::Value;
 
-use crate::{BodyTells, Checkpoint, Connection, ConnectionEvent, ConnectionStatus, Verification};
+use crate::{BodyTells, Checkpoint, Connection, ConnectionEvent, ConnectionStatus, RawWebhook};
 
-/// A schema and the name of its file under `schemas/`, without `.json`.
+/// A schema and its name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schema {
     /// Such as `connection_event`.
@@ -14,16 +15,35 @@ pub struct Schema {
     pub schema: Value,
 }
 
+impl Schema {
+    /// The name of its file under `schemas/`.
+    pub fn file_name(&self) -> String {
+        format!("{}.json", self.name)
+    }
+}
+
 /// All schemas, in the order of their names.
 pub fn schemas() -> Vec<Schema> {
-    [
-        ("body_tells", schema_for!(BodyTells)),
-        ("checkpoint", schema_for!(Checkpoint)),
-        ("connection", schema_for!(Connection)),
-        ("connection_event", schema_for!(ConnectionEvent)),
-        ("connection_status", schema_for!(ConnectionStatus)),
-        ("webhook_verification", schema_for!(Verification)),
+    vec![
+        written::<BodyTells>("body_tells"),
+        written::<Checkpoint>("checkpoint"),
+        written::<Connection>("connection"),
+        written::<ConnectionEvent>("connection_event"),
+        read::<ConnectionStatus>("connection_status"),
+        written::<RawWebhook>("raw_webhook"),
     ]
-    .map(|(name, schema)| Schema { name, schema: schema.to_value() })
-    .into()
+}
+
+/// The schema of what we write: it requires every field that is always there.
+fn written<T: JsonSchema>(name: &'static str) -> Schema {
+    generate::<T>(name, SchemaSettings::draft2020_12().for_serialize())
+}
+
+/// The schema of what we read: it requires what we cannot do without.
+fn read<T: JsonSchema>(name: &'static str) -> Schema {
+    generate::<T>(name, SchemaSettings::draft2020_12().for_deserialize())
+}
+
+fn generate<T: JsonSchema>(name: &'static str, settings: SchemaSettings) -> Schema {
+    Schema { name, schema: SchemaGenerator::new(settings).into_root_schema_for::<T>().to_value() }
 }

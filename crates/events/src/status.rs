@@ -21,13 +21,13 @@ pub struct ConnectionStatus {
     #[serde(default, deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub entity: Option<String>,
     /// When it was created.
-    #[serde(default, deserialize_with = "lenient::option", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::time", skip_serializing_if = "Option::is_none")]
     pub created_at: Option<UtcMicros>,
     /// The last update, even one that failed.
-    #[serde(default, deserialize_with = "lenient::option", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::time", skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<UtcMicros>,
     /// The last successful update.
-    #[serde(default, deserialize_with = "lenient::option", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::time", skip_serializing_if = "Option::is_none")]
     pub last_sync: Option<UtcMicros>,
     /// Starts a manual update in Finlink's widget; consumed by use.
     #[serde(default, deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Microseconds since 1970-01-01T00:00:00Z.
+/// A point in time, written as RFC 3339 in UTC with six decimals; inside, microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 #[schemars(with = "String", extend("format" = "date-time"))]
 pub struct UtcMicros(pub i64);
@@ -53,10 +53,9 @@ fn micros(duration: Duration) -> i64 {
 
 impl fmt::Display for UtcMicros {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Timestamp::from_microsecond(self.0) {
-            Ok(time) => write!(f, "{time:.6}"),
-            Err(_) => write!(f, "{}us", self.0),
-        }
+        // Only arithmetic ends beyond the calendar, and what reads this expects a time.
+        let end = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        write!(f, "{:.6}", Timestamp::from_microsecond(self.0).unwrap_or(end))
     }
 }
 

@@ -1,5 +1,7 @@
 //! A webhook between ingress and the store: the bytes as they came, and what the receiver knew of them.
 
+use std::fmt;
+
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,8 +9,9 @@ use uuid::Uuid;
 
 use crate::{AppName, BodyHash, Receipt, UtcMicros};
 
-/// A webhook as ingress publishes it. On AMQP the body is the message and every other field a property or a header.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A webhook as ingress publishes it. On AMQP the body is the message and every other field a property or a header; in JSON
+/// all but the body is the envelope that stands beside it.
+#[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RawWebhook {
     /// What the sender was told, and the key of the delivery in the store.
     pub receipt: Receipt,
@@ -23,6 +26,7 @@ pub struct RawWebhook {
     /// When its last byte was read, by the clock of the ingress. For people and for ages only; it decides nothing (R1).
     pub received_at: UtcMicros,
     /// What is known of its signature.
+    #[serde(flatten)]
     pub verification: Verification,
     /// The sender's `Content-Type`, as sent.
     pub content_type: Option<String>,
@@ -31,11 +35,12 @@ pub struct RawWebhook {
     /// The hash of `body`.
     pub body_sha256: BodyHash,
     /// The bytes off the wire: not parsed, not decompressed.
+    #[serde(skip)]
     pub body: Bytes,
 }
 
 /// What is known of a webhook's signature.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "verification")]
 pub enum Verification {
     /// Signed by a key of the app.
@@ -78,5 +83,37 @@ impl Verification {
     /// Whether a signature vouches for the body itself.
     pub fn binds_body(&self) -> bool {
         matches!(self, Self::Verified { binds_body: true, .. })
+    }
+}
+
+/// Without the body, which is none of a log's business.
+impl fmt::Debug for RawWebhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawWebhook")
+            .field("receipt", &self.receipt)
+            .field("app", &self.app)
+            .field("instance", &self.instance)
+            .field("sequence", &self.sequence)
+            .field("decided_through", &self.decided_through)
+            .field("received_at", &self.received_at)
+            .field("verification", &self.verification)
+            .field("content_type", &self.content_type)
+            .field("traceparent", &self.traceparent)
+            .field("body_sha256", &self.body_sha256)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish()
+    }
+}
+
+/// Without the JWT: whoever holds it can send it again.
+impl fmt::Debug for Verification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verified { kid, binds_body } => {
+                f.debug_struct("Verified").field("kid", kid).field("binds_body", binds_body).finish()
+            }
+            Self::Pending { kid, jwt: _ } => f.debug_struct("Pending").field("kid", kid).finish_non_exhaustive(),
+            Self::Unchecked => f.write_str("Unchecked"),
+        }
     }
 }

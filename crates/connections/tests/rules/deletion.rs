@@ -98,6 +98,29 @@ fn a_200_asked_before_a_404_that_counted_does_not_hide_it() {
 }
 
 #[test]
+fn a_late_200_leaves_the_newest_signs_of_a_long_absence() {
+    let mut life = Life::starting_with(&ready());
+    for number in 2..=41 {
+        let sign = if number % 2 == 0 { not_found } else { not_listed };
+        life.observe(&sign(number + u64::from(number > 31), second(number as i64)));
+    }
+    life.observe(&found(32, minute(2), &ready()));
+    let left: Vec<u64> = life.known().absence.reads().iter().map(|read| read.read_no).collect();
+    assert_eq!(left, (33..=42).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_sign_answered_late_stays_the_latest_though_many_with_higher_numbers_follow() {
+    let mut life = Life::starting_with(&ready());
+    life.observe(&not_found(2, minute(100)));
+    for number in 3..=30 {
+        life.observe(&not_found(number, minute(number as i64)));
+    }
+    assert_eq!(life.known().absence.latest(Sign::NotFound), Some(minute(100)));
+    assert_eq!(life.known().absence.first(Sign::NotFound), Some(minute(3)));
+}
+
+#[test]
 fn a_200_asked_between_the_signs_that_proved_a_deletion_takes_it_back() {
     let mut life = Life::starting_with(&ready());
     life.observe(&not_listed(2, minute(99)));

@@ -41,15 +41,30 @@ fn the_id_of_a_value_does_not_depend_on_who_observed_it_and_when() {
 }
 
 #[test]
-fn a_token_that_vanishes_and_comes_back_is_announced_under_another_id() {
-    let states = [ready(), but(&ready(), json!({"updateToken": "u"}))];
-    let reads: Vec<_> =
-        (1..=31).map(|number| found(number, minute(number as i64), &states[(number % 2) as usize])).collect();
+fn a_token_that_vanishes_and_comes_back_is_announced_under_another_id_each_time() {
+    let reads: Vec<_> = (1..=61)
+        .map(|number| {
+            let at = minute(number as i64);
+            let token = (number % 2 == 0).then_some("u");
+            found(number, at, &but(&ready(), json!({"lastSync": at, "updateToken": token})))
+        })
+        .collect();
     let events = all_events(&reads);
-    let issued: Vec<_> = events.iter().filter(|event| event.kind == EventType::UpdateTokenIssued).collect();
-    assert_eq!(issued.len(), 15);
-    let ids: HashSet<_> = issued.iter().map(|event| &event.id).collect();
-    assert_eq!(ids.len(), 15);
+    let issued = events.iter().filter(|event| event.kind == EventType::UpdateTokenIssued);
+    let ids: Vec<_> = issued.map(|event| &event.id).collect();
+    assert_eq!(ids.len(), 30);
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 30);
+}
+
+#[test]
+fn a_store_that_starts_anew_gives_changes_of_the_same_version_other_ids() {
+    let changed = |at: i64| {
+        let answer = but(&ready(), json!({"status": "UPDATING", "updatedAt": minute(at)}));
+        all_events([&found(1, minute(0), &ready()), &found(2, minute(99), &answer)]).pop().expect("an event")
+    };
+    let (one, other) = (changed(10), changed(20));
+    assert_eq!((one.kind, one.data.version), (EventType::Changed, other.data.version));
+    assert_ne!(one.id, other.id);
 }
 
 /// Answers out of a small world, so that values come back often.

@@ -96,6 +96,21 @@ fn a_read_that_does_not_go_back_clears_the_suspicion() {
 }
 
 #[test]
+fn what_was_cleared_does_not_confirm_a_newer_suspect_that_was_observed_before_the_clearing() {
+    let mut life = Life::starting_with(&ready());
+    let older = updated_at(minute(-1));
+    life.observe(&found(2, minute(10), &older));
+    life.observe(&found(4, second(630), &older));
+    assert_eq!(life.observe(&found(3, second(620), &ready())).verdict, Verdict::Unchanged);
+    assert_eq!(
+        life.observe(&found(5, second(680), &older)).verdict,
+        Verdict::Suspect,
+        "50 s after the first that is left"
+    );
+    assert_eq!(life.observe(&found(6, second(690), &older)).verdict, Verdict::Changed);
+}
+
+#[test]
 fn an_equal_updated_at_does_not_go_back() {
     let mut life = Life::starting_with(&ready());
     let transition = life.observe(&found(2, minute(10), &but(&ready(), json!({"status": "UPDATING"}))));
