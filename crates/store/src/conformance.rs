@@ -99,6 +99,7 @@ macro_rules! conformance_tests {
             lease::an_app_is_pinned_to_its_client,
             lease::the_first_sweep_is_due_at_once_and_a_restart_asks_for_none,
             lease::one_holds_the_lease_at_a_time,
+            lease::a_takeover_gives_back_the_claims_made_before,
             lease::whoever_lost_the_lease_can_do_nothing,
             observe::the_state_and_its_events_come_together,
             observe::an_unchanged_read_is_no_event,

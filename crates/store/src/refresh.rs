@@ -175,7 +175,8 @@ pub trait Refresh: Send + Sync {
     /// pinned to another.
     async fn enrol(&self, pin: &AppPin, now: UtcMicros) -> Result<(), StoreError>;
 
-    /// Takes the lease where it is free, expired or one's own; `None` where another holds it. Taking it anew raises the fence.
+    /// Takes the lease where it is free, expired or one's own; `None` where another holds it. Taking it anew raises the fence
+    /// and gives back every claim made under the one before: nobody but the holder reads.
     async fn lease(
         &self,
         app: &AppName,

@@ -23,9 +23,11 @@ mod pending;
 mod refresh;
 mod tally;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use events::AppName;
 use sqlite::rusqlite::{self, Connection};
 use sqlite::{Database, Migrate, Options};
 
@@ -48,6 +50,8 @@ const GROUP_MAX: usize = 64;
 pub struct SqliteStore {
     database: Database,
     rules: Arc<Rules>,
+    /// The apps whose lease was asked for since the store was opened.
+    leased: Arc<Mutex<BTreeSet<AppName>>>,
 }
 
 impl SqliteStore {
@@ -64,14 +68,14 @@ impl SqliteStore {
             MigrateMode::Check => Migrate::Check,
         };
         let database = Database::open(options, migrations::ALL, mode)?;
-        Ok(Self { database, rules: Arc::new(settings.rules.clone()) })
+        Ok(Self { database, rules: Arc::new(settings.rules.clone()), leased: Arc::default() })
     }
 
     /// Opens the store to be read only, beside a running pipeline or after it. Every write answers
     /// [`StoreError::Unavailable`].
     pub fn open_read_only(settings: &Settings) -> Result<Self, OpenError> {
         let database = Database::open_read_only(&file(&settings.folder), migrations::ALL)?;
-        Ok(Self { database, rules: Arc::new(settings.rules.clone()) })
+        Ok(Self { database, rules: Arc::new(settings.rules.clone()), leased: Arc::default() })
     }
 
     /// Ends it for every clone: accepted writes are carried out, the folder is free for another process.

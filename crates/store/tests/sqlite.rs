@@ -6,7 +6,7 @@ use events::{Checkpoint, SequenceRange, UtcMicros};
 use sqlite::rusqlite::Connection;
 use store::conformance::{Engine, Stores};
 use store::sqlite::{OpenError, SqliteStore};
-use store::{DeliveryFilter, Inspect, Intake, MigrateMode, Rules, Settings, StoreError};
+use store::{DeliveryFilter, Inspect, Intake, MigrateMode, Refresh, Rules, Settings, StoreError};
 use tempfile::TempDir;
 
 /// A file in a folder of its own.
@@ -71,6 +71,24 @@ async fn a_folder_belongs_to_one_writer_and_others_may_look() {
     writer.close().await;
     let again = SqliteStore::open(&settings).unwrap();
     assert_eq!(again.totals(UtcMicros(0)).await.unwrap().checkpoint_at, Some(UtcMicros(5)));
+}
+
+#[tokio::test]
+async fn whoever_opens_the_folder_does_not_wait_for_the_lease_of_a_process_that_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(&folder, Rules::default());
+    let app = "main".parse().unwrap();
+    let take = async |store: &SqliteStore, holder| {
+        let (holder, hour) = (uuid::Uuid::from_u128(holder), UtcMicros(3_600_000_000));
+        store.lease(&app, holder, UtcMicros(0), hour).await.unwrap().map(|lease| lease.fence)
+    };
+    let killed = SqliteStore::open(&settings).unwrap();
+    assert_eq!(take(&killed, 1).await, Some(1));
+    assert_eq!(take(&killed, 2).await, None);
+    killed.close().await;
+    let next = SqliteStore::open(&settings).unwrap();
+    assert_eq!(take(&next, 3).await, Some(2));
+    assert_eq!(take(&next, 4).await, None, "within one process a lease is a lease");
 }
 
 #[tokio::test]

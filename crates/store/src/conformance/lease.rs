@@ -46,6 +46,19 @@ pub async fn one_holds_the_lease_at_a_time(engine: &dyn Engine) {
     assert!(again.fence > taken.fence);
 }
 
+/// What a process that died was about to read need not wait for its claims' end; its own renewals void nothing.
+pub async fn a_takeover_gives_back_the_claims_made_before(engine: &dyn Engine) {
+    let world = World::open(engine).await;
+    let refresh = &world.stores.refresh;
+    world.hint(1, 1).await;
+    world.claim_list(2, 10).await;
+    refresh.lease(&app(), world.lease.holder, at(3), at(10)).await.unwrap().unwrap();
+    assert!(world.claim_one(4).await.is_none());
+    let theirs = refresh.lease(&app(), Uuid::from_u128(3), at(10), at(100)).await.unwrap().unwrap();
+    assert!(world.due(10).await.list);
+    assert!(refresh.claim_one(&theirs, at(10), at(70)).await.unwrap().is_some());
+}
+
 /// The fence is checked in every transaction that a lease is needed for.
 pub async fn whoever_lost_the_lease_can_do_nothing(engine: &dyn Engine) {
     let world = World::swept(engine).await;

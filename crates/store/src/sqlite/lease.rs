@@ -37,7 +37,7 @@ pub(super) fn enrol(connection: &Connection, pin: &AppPin, now: UtcMicros) -> Re
     Ok(())
 }
 
-/// Takes or prolongs the lease; `None` where another holds it.
+/// Takes or prolongs the lease; `None` where another holds it. Taken anew, it voids the claims of whoever held it before.
 pub(super) fn take(
     connection: &Connection,
     app: &AppName,
@@ -45,6 +45,7 @@ pub(super) fn take(
     now: UtcMicros,
     expires_at: UtcMicros,
 ) -> SqlResult<Option<Lease>> {
+    let fence_before = fence(connection, app)?;
     let fence = connection
         .prepare_cached(
             "INSERT INTO leases (app, holder, fence, expires_at) VALUES (?1, ?2, 1, ?4)
@@ -57,7 +58,25 @@ pub(super) fn take(
         )?
         .query_row(params![app.as_str(), holder.as_bytes(), now.0, expires_at.0], |row| columns::count(row, 0))
         .optional()?;
+    if fence.is_some() && fence != fence_before {
+        connection
+            .prepare_cached("UPDATE refreshes SET claimed_until = NULL WHERE app = ?1 AND claimed_until IS NOT NULL")?
+            .execute([app.as_str()])?;
+    }
     Ok(fence.map(|fence| Lease { app: app.clone(), holder, fence, expires_at }))
+}
+
+fn fence(connection: &Connection, app: &AppName) -> SqlResult<Option<u64>> {
+    connection
+        .prepare_cached("SELECT fence FROM leases WHERE app = ?1")?
+        .query_row([app.as_str()], |row| columns::count(row, 0))
+        .optional()
+}
+
+/// Frees the lease of a process that is known to be gone.
+pub(super) fn free(connection: &Connection, app: &AppName) -> SqlResult<()> {
+    connection.prepare_cached("UPDATE leases SET holder = NULL WHERE app = ?1")?.execute([app.as_str()])?;
+    Ok(())
 }
 
 /// Gives the lease back; nothing where it is lost already.

@@ -1,5 +1,7 @@
 //! The reconciler's port: each method is one call into the file of its concern, behind the fence where it has a lease.
 
+use std::sync::PoisonError;
+
 use async_trait::async_trait;
 use connections::Transition;
 use events::{AppName, ConnectionToken, UtcMicros};
@@ -43,8 +45,15 @@ impl Refresh for SqliteStore {
         now: UtcMicros,
         expires_at: UtcMicros,
     ) -> Result<Option<Lease>, StoreError> {
-        let app = app.clone();
-        self.write(move |connection| Ok(lease::take(connection, &app, holder, now, expires_at)?)).await
+        let (app, leased) = (app.clone(), self.leased.clone());
+        let take = move |connection: &Connection| {
+            // The folder is locked: whoever held the lease before this process opened it is gone.
+            if leased.lock().unwrap_or_else(PoisonError::into_inner).insert(app.clone()) {
+                lease::free(connection, &app)?;
+            }
+            Ok(lease::take(connection, &app, holder, now, expires_at)?)
+        };
+        self.write(take).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
