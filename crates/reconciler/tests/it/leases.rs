@@ -105,6 +105,23 @@ async fn a_read_under_way_is_given_up_when_the_lease_is_lost() {
 }
 
 #[tokio::test]
+async fn what_a_process_was_reading_when_it_was_killed_is_read_by_the_next_at_once() {
+    let mut rig = Rig::new().await;
+    rig.finlink.put(&token(1), "READY", 1);
+    let mut killed = rig.reconciler();
+    let gate = rig.finlink.gate(Endpoint::List);
+    let now = rig.now;
+    let reading = tokio::spawn(async move { killed.step(now).await });
+    gate.arrived().await;
+    reading.abort();
+    assert!(reading.await.unwrap_err().is_cancelled());
+    rig.later(Duration::from_secs(31));
+    gate.open();
+    gate.open();
+    assert_eq!(rig.settle(&mut rig.reconciler()).await.0, [Did::Listed { found: 1 }]);
+}
+
+#[tokio::test]
 async fn one_app_with_wrong_credentials_leaves_the_others_alone() {
     let rig = Rig::new().await;
     rig.finlink.put(&token(1), "READY", 1);

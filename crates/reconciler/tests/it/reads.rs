@@ -147,10 +147,13 @@ async fn answers_that_are_cut_or_missing_are_repeated() {
 
 #[tokio::test]
 async fn an_answer_that_does_not_come_in_time_is_none() {
-    let mut rig = Rig::with(|settings, _| settings.answer_timeout = Duration::from_millis(100)).await;
+    let mut rig = Rig::new().await;
     rig.finlink.put(&token(1), "READY", 1);
+    let mut patient = rig.reconciler();
+    rig.settle(&mut patient).await;
+    patient.leave().await;
+    rig.settings.answer_timeout = Duration::from_millis(50);
     let mut reconciler = rig.reconciler();
-    rig.settle(&mut reconciler).await;
     rig.later(Duration::from_mins(10));
     rig.finlink.always(Endpoint::Connection, Some(Odd::Silence));
     rig.hint(&token(1)).await;
