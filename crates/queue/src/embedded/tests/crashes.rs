@@ -7,6 +7,9 @@ use std::process::{Child, Command, Stdio};
 use super::{Scene, child, take_all};
 use crate::embedded::failpoint::Failpoint;
 
+/// The numbers and attempts of what a kill must leave.
+type Left = &'static [(u64, u32)];
+
 /// What the killed process had said.
 #[derive(Debug, Default)]
 struct Testimony {
@@ -86,7 +89,7 @@ async fn killed_between_any_two_steps_nothing_confirmed_is_lost_and_attempts_cou
         RemovedNotCommitted, RemovedNotTold,
     };
     // Each point, and what must be left by a kill in its first, second and third round. A batch is (1, 2), (3, 4), (5).
-    let cases: [(Failpoint, [&[(u64, u32)]; 3]); 7] = [
+    let cases: [(Failpoint, [Left; 3]); 7] = [
         (InsertedNotCommitted, [&[], &[(1, 0)], &[(1, 0), (2, 0)]]),
         (CommittedNotConfirmed, [&[(1, 0)], &[(1, 0), (2, 0)], &[(1, 0), (2, 0), (3, 0)]]),
         (ReadNotClaimed, [&[(1, 0), (2, 0), (3, 0), (4, 0), (5, 0)], &[(3, 0), (4, 0), (5, 0)], &[(5, 0)]]),
