@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::job::{Isolation, Job, TypedJob};
 use crate::lock::FolderLock;
 use crate::readers::Readers;
-use crate::writer::{Order, Writer};
+use crate::writer::{Fate, Order, Writer};
 use crate::{Migrate, Migration, OpenError, ReadError, WriteError, migration, open};
 
 /// How a file is opened for writing.
@@ -61,7 +61,7 @@ impl Database {
         migration::migrate(&mut connection, &path, migrations, mode)?;
         let prepared = prepared(&mut connection, prepare).map_err(|error| OpenError::from_sqlite(&path, &error))?;
         let (orders, receiver) = mpsc::channel(jobs_waiting_max.max(1));
-        let writer = Writer { connection, orders: receiver, group_max: group_max.max(1), _lock: lock };
+        let writer = Writer { connection, orders: receiver, group_max: group_max.max(1), lock };
         let thread = std::thread::Builder::new()
             .name(thread_name)
             .spawn(move || writer.run())
@@ -136,12 +136,30 @@ impl Database {
         self.readers.read(query).await
     }
 
+    /// Gives unused space back to the disk, between two groups of writes. Worth it where the file was much larger than
+    /// what is in it: all of that is written once more. Returns when the thread knows of it.
+    pub async fn compact(&self) {
+        if let Some(writer) = &self.writer {
+            // A closed database has nothing to compact.
+            drop(writer.orders.send(Order::Compact).await);
+        }
+    }
+
     /// Ends it for every clone: accepted writes are carried out, queries finish, the thread is joined, the lock is free.
     pub async fn close(self) {
+        self.end(Fate::Kept).await;
+    }
+
+    /// Like [`Database::close`], and removes the file before the lock is free.
+    pub async fn close_and_remove(self) {
+        self.end(Fate::Removed).await;
+    }
+
+    async fn end(self, fate: Fate) {
         self.readers.close().await;
         let Some(writer) = self.writer else { return };
         // An error means that another clone was faster.
-        drop(writer.orders.send(Order::End).await);
+        drop(writer.orders.send(Order::End(fate)).await);
         writer.orders.closed().await;
         drop(tokio::task::spawn_blocking(move || writer.thread.join()).await);
     }

@@ -4,13 +4,17 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+use tracing::warn;
 
 use crate::OpenError;
 
 /// The lock; dropping it gives it back.
 #[derive(Debug)]
 pub(crate) struct FolderLock {
+    database: PathBuf,
     _file: File,
 }
 
@@ -21,12 +25,26 @@ impl FolderLock {
         let unwritable =
             |error: std::io::Error| OpenError::Unwritable { folder: folder.clone(), reason: error.to_string() };
         std::fs::create_dir_all(&folder).map_err(unwritable)?;
-        let lock = lock_path(path);
+        let lock = beside(path, ".lock");
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock).map_err(unwritable)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
+            Ok(()) => Ok(Self { database: path.to_owned(), _file: file }),
             Err(TryLockError::WouldBlock) => Err(OpenError::Locked(lock)),
             Err(TryLockError::Error(error)) => Err(OpenError::Other { path: lock, reason: error.to_string() }),
+        }
+    }
+
+    /// Removes the database that this is the lock of, once it is closed. The lock's own file stays: another process may
+    /// be about to lock it.
+    pub(crate) fn remove_database(&self) {
+        for suffix in ["", "-wal", "-shm"] {
+            let file = beside(&self.database, suffix);
+            match std::fs::remove_file(&file) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    warn!(%error, file = %file.display(), "a file could not be removed");
+                }
+                _ => {}
+            }
         }
     }
 }
@@ -39,8 +57,8 @@ pub(crate) fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-fn lock_path(path: &Path) -> PathBuf {
+fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
-    name.push(".lock");
+    name.push(suffix);
     PathBuf::from(name)
 }

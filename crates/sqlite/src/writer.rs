@@ -15,33 +15,68 @@ use crate::lock::FolderLock;
 /// What comes through the channel.
 pub(crate) enum Order {
     Run(Box<dyn Job>),
+    /// Give unused space back to the disk.
+    Compact,
     /// Take no more, carry out what was accepted, end.
-    End,
+    End(Fate),
 }
 
-/// Everything that the thread owns. The fields are dropped in this order: the lock goes back last.
+/// What is to become of the file at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Kept,
+    Removed,
+}
+
+/// Everything that the thread owns.
 pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) group_max: usize,
-    pub(crate) _lock: FolderLock,
+    pub(crate) lock: FolderLock,
 }
 
 impl Writer {
-    /// Works until every sender is gone or [`Order::End`] came, and nothing is left.
+    /// Works until every sender is gone or [`Order::End`] came, and nothing is left. The lock goes back last.
     pub(crate) fn run(mut self) {
+        let fate = self.work();
+        let Self { connection, lock, .. } = self;
+        drop(connection);
+        if fate == Fate::Removed {
+            lock.remove_database();
+        }
+        drop(lock);
+    }
+
+    fn work(&mut self) -> Fate {
+        let mut fate = Fate::Kept;
         let mut orders = Vec::with_capacity(self.group_max);
         while self.orders.blocking_recv_many(&mut orders, self.group_max) > 0 {
             let mut group = Vec::with_capacity(orders.len());
+            let mut compact = false;
             for order in orders.drain(..) {
                 match order {
                     Order::Run(job) => group.push(job),
-                    Order::End => self.orders.close(),
+                    Order::Compact => compact = true,
+                    Order::End(end) => {
+                        fate = end;
+                        self.orders.close();
+                    }
                 }
             }
             if !group.is_empty() {
                 self.carry_out(group);
             }
+            if compact {
+                self.compact();
+            }
+        }
+        fate
+    }
+
+    fn compact(&self) {
+        if let Err(error) = self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);") {
+            warn!(%error, "unused space could not be given back to the disk");
         }
     }
 

@@ -236,6 +236,31 @@ async fn closing_ends_every_clone_and_frees_the_file() {
     assert_eq!(rows(&scene.open()).await, [1]);
 }
 
+#[tokio::test]
+async fn compacting_gives_the_disk_back_what_is_not_used() {
+    let scene = Scene::new();
+    let database = scene.open();
+    let fill = |c: &Connection| c.execute("INSERT INTO blobs VALUES (zeroblob(1000000))", []);
+    database.write(fill).await.expect("kept");
+    database.write(|c| c.execute("DELETE FROM blobs", [])).await.expect("removed");
+    database.compact().await;
+    database.write(|c| add(c, 1)).await.expect("kept");
+    assert!(std::fs::metadata(scene.path()).expect("there").len() < 100_000);
+    assert_eq!(rows(&database).await, [1]);
+}
+
+#[tokio::test]
+async fn removing_leaves_the_lock_alone() {
+    let scene = Scene::new();
+    let database = scene.open();
+    database.write(|c| add(c, 1)).await.expect("kept");
+    database.close_and_remove().await;
+    let left = std::fs::read_dir(scene.path().parent().expect("a folder")).expect("readable");
+    let left: Vec<_> = left.map(|entry| entry.expect("readable").file_name()).collect();
+    assert_eq!(left, ["test.db.lock"]);
+    assert_eq!(rows(&scene.open()).await, [0; 0]);
+}
+
 fn wal_of(path: &Path) -> std::path::PathBuf {
     path.with_extension("db-wal")
 }
