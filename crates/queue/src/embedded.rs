@@ -29,6 +29,8 @@ use tokio::sync::watch;
 pub use sqlite::OpenError;
 
 pub(crate) use engine::Engine;
+pub(crate) use read::{ReadLimits, StoredMessage};
+pub(crate) use schema::FILE_NAME;
 
 use crate::publisher::PublishEngine;
 use crate::{Message, PublishError, Publisher, QueueState, Settings, Subscription};

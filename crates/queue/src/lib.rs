@@ -1,9 +1,8 @@
 //! The queue between ingress and consumer: a [`Publisher`] on one side, a [`Subscription`] on the other.
 //!
 //! Promises: [`Publisher::publish`] returns `Ok` only when the message is durable; a batch that is dropped without an
-//! [`Batch::ack`] is delivered again. Engines: [`embedded`] (a SQLite file). Not here: what a message means.
-
-#![allow(dead_code, reason = "the spool, which uses the rest, follows")]
+//! [`Batch::ack`] is delivered again. Engines: [`embedded`] (a SQLite file), [`rabbitmq`], and [`spooled`], which puts an
+//! embedded queue before another engine that may be away. Not here: what a message means.
 
 mod batch;
 pub mod embedded;
@@ -12,6 +11,7 @@ mod metrics;
 mod publisher;
 pub mod rabbitmq;
 mod settings;
+pub mod spooled;
 mod state;
 #[cfg(test)]
 mod testing;
@@ -20,5 +20,5 @@ pub use batch::{Batch, BatchLimits, Content, Delivery, Settle, Source, Stale, Su
 pub use message::Message;
 pub use metrics::Metrics;
 pub use publisher::{PublishEngine, PublishError, Publisher};
-pub use settings::Settings;
+pub use settings::{Settings, SpoolSettings};
 pub use state::QueueState;

@@ -20,7 +20,7 @@ pub(crate) struct Shared {
     /// The id of the next row; only the writer thread draws from it.
     pub(super) next_id: AtomicI64,
     /// Told whenever there may be something new for a subscription.
-    pub(super) arrivals: Notify,
+    pub(crate) arrivals: Notify,
     pub(super) health: Health,
 }
 

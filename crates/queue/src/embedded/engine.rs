@@ -83,7 +83,7 @@ impl Engine {
     }
 
     /// Runs a write of the engine's own and notes whether writing works.
-    pub(super) async fn write<T, F>(&self, job: F) -> Result<T, WriteError<rusqlite::Error>>
+    pub(crate) async fn write<T, F>(&self, job: F) -> Result<T, WriteError<rusqlite::Error>>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -102,7 +102,11 @@ impl Engine {
         if self.database.submit(Box::new(job)).await.is_err() {
             return Err("the queue is closed".to_owned());
         }
-        answer.await.unwrap_or_else(|_| Err("the writer ended".to_owned()))
+        let oversized = answer.await.unwrap_or_else(|_| Err("the writer ended".to_owned()))?;
+        if oversized {
+            self.database.compact().await;
+        }
+        Ok(())
     }
 
     /// Removes these rows, and does not mind those that are not there.
@@ -113,5 +117,11 @@ impl Engine {
     pub(crate) async fn close(&self) {
         self.shared.end();
         self.database.clone().close().await;
+    }
+
+    /// Closes it and removes the file with everything in it.
+    pub(crate) async fn close_and_remove(&self) {
+        self.shared.end();
+        self.database.clone().close_and_remove().await;
     }
 }

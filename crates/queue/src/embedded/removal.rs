@@ -24,23 +24,30 @@ pub(super) struct Removal {
     shared: Arc<Shared>,
     rows: Rows,
     result: Option<rusqlite::Result<Removed>>,
-    reply: oneshot::Sender<Result<(), String>>,
+    reply: oneshot::Sender<Reply>,
 }
+
+/// Whether the file is now much larger than what is in it, or why the rows are still there.
+pub(super) type Reply = Result<bool, String>;
+
+/// Unused pages (of 4 KiB) in the file of an empty queue from which on they are given back to the disk.
+const UNUSED_PAGES_MAX: i64 = 16_384;
 
 struct Removed {
     messages: u64,
     bytes: u64,
     oldest_at: Option<i64>,
+    oversized: bool,
 }
 
 impl Removal {
-    pub(super) fn new(shared: &Arc<Shared>, rows: Rows) -> (Self, oneshot::Receiver<Result<(), String>>) {
+    pub(super) fn new(shared: &Arc<Shared>, rows: Rows) -> (Self, oneshot::Receiver<Reply>) {
         let (reply, answer) = oneshot::channel();
         (Self { shared: shared.clone(), rows, result: None, reply }, answer)
     }
 
     fn remove(&self, connection: &Connection) -> rusqlite::Result<Removed> {
-        let mut removed = Removed { messages: 0, bytes: 0, oldest_at: None };
+        let mut removed = Removed { messages: 0, bytes: 0, oldest_at: None, oversized: false };
         match &self.rows {
             Rows::Claimed(claim) => {
                 let mut delete =
@@ -56,6 +63,7 @@ impl Removal {
             }
         }
         removed.oldest_at = schema::oldest_at(connection)?;
+        removed.oversized = removed.oldest_at.is_none() && schema::unused_pages(connection)? > UNUSED_PAGES_MAX;
         reached(Failpoint::RemovedNotCommitted);
         Ok(removed)
     }
@@ -93,7 +101,7 @@ impl Job for Removal {
                 if let Rows::Claimed(claim) = rows {
                     claim.removed();
                 }
-                Ok(())
+                Ok(removed.oversized)
             }
             (Ok(()), Some(Err(error))) => Err(error.to_string()),
             (Ok(()), None) => Err("the writer gave up on it".to_owned()),

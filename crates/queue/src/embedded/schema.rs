@@ -4,7 +4,7 @@ use sqlite::Migration;
 use sqlite::rusqlite::{self, Connection};
 
 /// The name of the file in the queue's folder.
-pub(super) const FILE_NAME: &str = "queue.db";
+pub(crate) const FILE_NAME: &str = "queue.db";
 
 /// `messages.id` is given by the writer in the order of commits. `claims` has a row per batch that is out, or was out
 /// and came back: the range of its ids and how often it was handed out. `probe` is written to see whether writing works.
@@ -57,4 +57,9 @@ pub(super) fn oldest_at(connection: &Connection) -> rusqlite::Result<Option<i64>
     let mut statement = connection.prepare_cached("SELECT received_at FROM messages ORDER BY id LIMIT 1")?;
     let mut rows = statement.query([])?;
     rows.next()?.map(|row| row.get(0)).transpose()
+}
+
+/// Pages of the file that hold nothing.
+pub(super) fn unused_pages(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))
 }

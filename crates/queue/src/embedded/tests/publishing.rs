@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{HeldUp, Scene, limit_disk, publish, take_all};
 use crate::embedded::EmbeddedQueue;
 use crate::testing::{checkpoint, limits, polled_once, webhook};
-use crate::{Content, Message, PublishError, QueueState, Settings};
+use crate::{Content, Message, Metrics, PublishError, QueueState, Settings};
 
 #[tokio::test]
 async fn a_message_is_in_the_file_when_publish_returns() {
@@ -160,4 +160,16 @@ async fn the_depth_knows_the_oldest() {
     assert_eq!(oldest(&queue), Some(1_000_004));
     subscription.next_batch(&limits(1)).await.expect("open").ack().await.expect("acknowledged");
     assert_eq!(oldest(&queue), None);
+}
+
+#[tokio::test]
+async fn a_measured_publisher_counts_what_became_durable() {
+    let scene = Scene::new();
+    let queue = scene.open_with_room_for(1);
+    let registry = prometheus::Registry::new();
+    let metrics = Metrics::register(&registry).expect("registered once");
+    let publisher = queue.publisher().with_metrics(&metrics);
+    publisher.publish(webhook(1)).await.expect("kept");
+    publisher.publish(webhook(2)).await.expect_err("full");
+    assert_eq!(metrics.confirm_duration.get_sample_count(), 1);
 }
