@@ -1,4 +1,7 @@
 //! The walk of a request, from its head to its answer.
+//!
+//! What never becomes a request is answered by the HTTP server and counted nowhere: bytes that are not HTTP (400), a head
+//! that does not come (408), a head over 128 KiB or 96 fields (431).
 
 use std::time::Instant;
 
