@@ -2,6 +2,7 @@
 //!
 //! Not here: any assertion about finlinkd. The test targets beside this folder hold those.
 
+pub mod deployment;
 pub mod load;
 pub mod proxy;
 #[cfg(feature = "servers")]
