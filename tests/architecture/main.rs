@@ -1,7 +1,7 @@
 //! The shape of the workspace, as ARCHITECTURE.md states it: which crate may name which, who owns which driver, how a file
 //! begins and how long it may get.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod dependencies;
 mod files;

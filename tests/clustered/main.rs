@@ -1,5 +1,6 @@
 //! What holds on real servers: a private RabbitMQ and a private PostgreSQL, killed, frozen and cut off as needed.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod broker;
 mod monitoring;
 mod servers;

@@ -24,8 +24,8 @@ const WAITING_PER_LANE_MAX: usize = 1024;
 static ENGINES: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// The lane of this thread, with the number of its engine.
-    static LANE: RefCell<Option<(u64, mpsc::Sender<Request>)>> = const { RefCell::new(None) };
+    /// The lane of this thread, with the number of its engine. Weak, so that a thread does not keep an engine alive.
+    static LANE: RefCell<Option<(u64, mpsc::WeakSender<Request>)>> = const { RefCell::new(None) };
 }
 
 /// Publishes on lanes; when it drops, the lanes drain and the connection is closed.
@@ -83,13 +83,14 @@ impl Engine {
 
     /// This thread's lane; threads beyond `lanes_max` share.
     fn lane(&self) -> mpsc::Sender<Request> {
-        LANE.with_borrow_mut(|cached| match cached {
-            Some((number, lane)) if *number == self.number && !lane.is_closed() => lane.clone(),
-            _ => {
-                let lane = self.new_lane();
-                *cached = Some((self.number, lane.clone()));
-                lane
+        LANE.with_borrow_mut(|cached| {
+            let own = cached.as_ref().filter(|(number, _)| *number == self.number);
+            if let Some(lane) = own.and_then(|(_, lane)| lane.upgrade()).filter(|lane| !lane.is_closed()) {
+                return lane;
             }
+            let lane = self.new_lane();
+            *cached = Some((self.number, lane.downgrade()));
+            lane
         })
     }
 

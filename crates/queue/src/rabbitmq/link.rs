@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::settings::{Addresses, Settings, shown};
-use super::topology::{self, Need};
+use super::topology::{self, Found, Need};
 use crate::QueueState;
 
 /// lapin reports some losses only in its status, so it is looked at this often.
@@ -43,11 +43,16 @@ impl Dialer {
                 let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
                 let connection =
                     Connection::connect(address.expose_secret(), properties).await.map_err(|error| explain(&error))?;
-                topology::ensure(&connection, self.need, &self.settings).await.map_err(|unfit| unfit.to_string())?;
-                Ok(connection)
+                let found = topology::ensure(&connection, self.need, &self.settings).await;
+                Ok((connection, found.map_err(|unfit| unfit.to_string())?))
             };
             let problem = match tokio::time::timeout(self.settings.connect_timeout, attempt).await {
-                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Ok((connection, found))) => {
+                    if found == Found::NewQueue {
+                        tokio::time::sleep(self.settings.new_queue_settles_for).await;
+                    }
+                    return Ok(connection);
+                }
                 Ok(Err(problem)) => problem,
                 Err(_) => format!("no answer within {:?}", self.settings.connect_timeout),
             };

@@ -28,6 +28,10 @@ pub struct Settings {
     /// A confirm that takes longer leaves its channel behind: everything on it has an unknown outcome.
     #[serde(with = "humantime_serde")]
     pub confirm_abandoned_after: Duration,
+    /// A queue that was declared for the first time is not used for so long: until then the broker may not survive its own
+    /// death with it.
+    #[serde(with = "humantime_serde")]
+    pub new_queue_settles_for: Duration,
     /// Messages sent to a consumer ahead of its acknowledgements.
     pub prefetch: u16,
     /// The most that the queue may hold, in bytes of bodies; more is refused. Part of the queue's declaration.
@@ -46,6 +50,7 @@ impl Default for Settings {
             in_flight_max: 8192,
             in_flight_bytes_max: 64 * 1024 * 1024,
             confirm_abandoned_after: Duration::from_secs(15),
+            new_queue_settles_for: Duration::from_secs(3),
             prefetch: 2000,
             queue_bytes_max: 10 * 1024 * 1024 * 1024,
             dead_letters_bytes_max: 1024 * 1024 * 1024,

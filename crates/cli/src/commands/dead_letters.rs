@@ -1,0 +1,114 @@
+//! `finlinkd dead-letters`: messages that could not be recorded, kept as bytes.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use store::{DeadLetterReason, DeadLetterRow};
+
+use super::{ListArgs, ShowArgs, finish, readable, stdout};
+use crate::exit::Failure;
+use crate::output::{self, Listing, Row, or_dash};
+use crate::settings::Settings;
+use crate::wiring;
+
+/// Options of `dead-letters`.
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Options {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    list: List,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Action {
+    /// Lists dead letters, newest first.
+    List(List),
+    /// Shows one dead letter with its body.
+    Show(One),
+}
+
+#[derive(Debug, Clone, Args)]
+struct List {
+    /// With this reason only.
+    #[arg(long, value_parser = DeadLetterReason::ALL.map(DeadLetterReason::word))]
+    reason: Option<String>,
+    #[command(flatten)]
+    form: ListArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+struct One {
+    /// Its number in the listing.
+    id: i64,
+    #[command(flatten)]
+    form: ShowArgs,
+}
+
+/// Does what was asked for.
+pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<(), Failure> {
+    match &options.action {
+        None => list(settings, &options.list).await,
+        Some(Action::List(wanted)) => list(settings, wanted).await,
+        Some(Action::Show(one)) => show(settings, one).await,
+    }
+}
+
+async fn list(settings: &Settings, wanted: &List) -> Result<(), Failure> {
+    let store = wiring::look_into_store(settings)?;
+    let rows = store.dead_letters(wanted.reason.as_deref(), wanted.form.limit()).await?;
+    let mut listing = Listing::start(stdout(), wanted.form.json);
+    listing.page(&rows)?;
+    let rows = listing.rows();
+    listing.end("No dead letters: every message could be recorded.")?;
+    wanted.form.mention_limit(rows);
+    Ok(())
+}
+
+async fn show(settings: &Settings, one: &One) -> Result<(), Failure> {
+    let store = wiring::look_into_store(settings)?;
+    let Some(letter) = store.dead_letter(one.id).await? else {
+        return Err(anyhow::anyhow!("there is no dead letter {}; `dead-letters list` lists them", one.id).into());
+    };
+    let (name, body) = readable(letter.body.as_deref().unwrap_or_default());
+    let mut out = stdout();
+    if one.form.json {
+        let mut value = serde_json::to_value(&letter)?;
+        if let Value::Object(fields) = &mut value {
+            fields.insert(name.to_owned(), Value::String(body));
+        }
+        output::json(&mut out, &value)?;
+    } else {
+        output::facts(&mut out, &facts(&letter, (name, body)))?;
+    }
+    finish(out)
+}
+
+fn facts(letter: &DeadLetterRow, body: (&'static str, String)) -> Vec<(&'static str, String)> {
+    vec![
+        ("id", letter.id.to_string()),
+        ("buried at", letter.buried_at.to_string()),
+        ("reason", letter.reason.clone()),
+        ("detail", letter.detail.clone()),
+        ("receipt", or_dash(letter.receipt.as_ref())),
+        ("app", or_dash(letter.app.as_ref())),
+        ("envelope", letter.envelope.to_string()),
+        body,
+    ]
+}
+
+impl Row for DeadLetterRow {
+    const HEADINGS: &'static [&'static str] = &["ID", "BURIED AT", "REASON", "APP", "RECEIPT", "BYTES", "DETAIL"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.buried_at.to_string(),
+            self.reason.clone(),
+            or_dash(self.app.as_ref()),
+            or_dash(self.receipt.as_ref()),
+            self.body_bytes.to_string(),
+            self.detail.clone(),
+        ]
+    }
+}

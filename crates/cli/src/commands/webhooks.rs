@@ -1,0 +1,173 @@
+//! `finlinkd webhooks`: what came in, newest first.
+
+use clap::{Args, Subcommand};
+use events::{AppName, ConnectionToken, Receipt, UtcMicros};
+use serde_json::{Value, json};
+use store::{DeliveryDetail, DeliveryFilter, DeliveryRow};
+
+use super::{ListArgs, ShowArgs, finish, readable, stdout};
+use crate::exit::Failure;
+use crate::output::{self, Listing, Row, or_dash};
+use crate::settings::Settings;
+use crate::wiring;
+
+/// Options of `webhooks`.
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Options {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    list: List,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Action {
+    /// Lists webhooks, newest first.
+    List(List),
+    /// Shows one webhook with its body.
+    Show(One),
+}
+
+#[derive(Debug, Clone, Args)]
+struct List {
+    /// Of this app only.
+    #[arg(long)]
+    app: Option<AppName>,
+    /// With this verification only.
+    #[arg(long, value_parser = ["verified", "pending", "rejected", "unchecked"])]
+    verification: Option<String>,
+    /// Only those whose body had been delivered before.
+    #[arg(long, conflicts_with = "first")]
+    duplicates: bool,
+    /// Only those whose body had not been delivered before.
+    #[arg(long)]
+    first: bool,
+    /// Only those that name this connection first.
+    #[arg(long)]
+    token: Option<ConnectionToken>,
+    /// Received at this time or later, such as 2026-01-31T08:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    since: Option<UtcMicros>,
+    #[command(flatten)]
+    form: ListArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+struct One {
+    /// The receipt that the sender was told.
+    receipt: Receipt,
+    #[command(flatten)]
+    form: ShowArgs,
+}
+
+/// Does what was asked for.
+pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<(), Failure> {
+    match &options.action {
+        None => list(settings, &options.list).await,
+        Some(Action::List(wanted)) => list(settings, wanted).await,
+        Some(Action::Show(one)) => show(settings, one).await,
+    }
+}
+
+async fn list(settings: &Settings, wanted: &List) -> Result<(), Failure> {
+    let store = wiring::look_into_store(settings)?;
+    let mut filter = DeliveryFilter {
+        app: wanted.app.clone(),
+        verification: wanted.verification.clone(),
+        duplicate: match (wanted.duplicates, wanted.first) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        },
+        token: wanted.token.clone(),
+        since: wanted.since,
+        ..DeliveryFilter::default()
+    };
+    let mut listing = Listing::start(stdout(), wanted.form.json);
+    while let Some(rows) = wanted.form.next_page(listing.rows()) {
+        filter.limit = Some(rows);
+        let page = store.deliveries(&filter).await?;
+        filter.before = page.last().map(|last| last.receipt);
+        listing.page(&page)?;
+        if page.len() < rows {
+            break;
+        }
+    }
+    let rows = listing.rows();
+    listing.end(&format!("No webhook in {} fits.", settings.data_dir.display()))?;
+    wanted.form.mention_limit(rows);
+    Ok(())
+}
+
+async fn show(settings: &Settings, one: &One) -> Result<(), Failure> {
+    let store = wiring::look_into_store(settings)?;
+    let Some(detail) = store.delivery(one.receipt).await? else {
+        return Err(anyhow::anyhow!("no webhook with the receipt {} is recorded", one.receipt).into());
+    };
+    let mut out = stdout();
+    if one.form.json {
+        output::json(&mut out, &as_json(&detail)?)?;
+    } else {
+        output::facts(&mut out, &facts(&detail))?;
+    }
+    finish(out)
+}
+
+fn as_json(detail: &DeliveryDetail) -> Result<Value, Failure> {
+    let mut value = serde_json::to_value(&detail.row)?;
+    let more = json!({
+        "instance": detail.instance,
+        "sequence": detail.sequence,
+        "kid": detail.kid,
+        "rejection": detail.rejection,
+        "content_type": detail.content_type,
+    });
+    if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {
+        all.extend(more);
+        if let Some(body) = &detail.body {
+            let (name, text) = readable(body);
+            all.insert(name.to_owned(), Value::String(text));
+        }
+    }
+    Ok(value)
+}
+
+fn facts(detail: &DeliveryDetail) -> Vec<(&'static str, String)> {
+    let row = &detail.row;
+    let (name, body) = match &detail.body {
+        Some(body) => readable(body),
+        None => ("body", "not kept: the app's budget for bodies was used up".to_owned()),
+    };
+    vec![
+        ("receipt", row.receipt.to_string()),
+        ("app", row.app.to_string()),
+        ("received at", row.received_at.to_string()),
+        ("verification", row.verification.clone()),
+        ("rejected because", or_dash(detail.rejection.as_ref())),
+        ("key", or_dash(detail.kid.as_ref())),
+        ("duplicate", row.duplicate.to_string()),
+        ("names first", or_dash(row.token.as_ref())),
+        ("instance", detail.instance.to_string()),
+        ("sequence", detail.sequence.to_string()),
+        ("content type", or_dash(detail.content_type.as_ref())),
+        ("body sha256", row.body_sha256.clone()),
+        (name, body),
+    ]
+}
+
+impl Row for DeliveryRow {
+    const HEADINGS: &'static [&'static str] =
+        &["RECEIPT", "APP", "RECEIVED AT", "VERIFICATION", "DUPLICATE", "NAMES FIRST"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.receipt.to_string(),
+            self.app.to_string(),
+            self.received_at.to_string(),
+            self.verification.clone(),
+            if self.duplicate { "yes" } else { "no" }.to_owned(),
+            or_dash(self.token.as_ref()),
+        ]
+    }
+}

@@ -1,0 +1,78 @@
+//! `finlinkd`: the binary's code as a library, so that tests can run the whole pipeline in-process on port 0.
+//!
+//! Start at [`execute`] (what a command line does) and [`roles::run::run_with`] (the pipeline). This is the only crate that
+//! reads the environment, and `wiring` the only module that names concrete engines. Not here: any rule about webhooks or
+//! connections.
+
+mod admin;
+pub mod arguments;
+mod ask;
+mod commands;
+pub mod exit;
+mod gauges;
+mod logs;
+mod output;
+pub mod roles;
+pub mod settings;
+mod signals;
+mod wiring;
+
+use std::future::Future;
+
+use arguments::{Arguments, Command};
+use exit::Failure;
+use settings::{Problems, Role, Settings, Sources, load};
+
+pub use roles::run::{Addresses, Running, run_with, start};
+
+/// Makes aws-lc-rs the process' one TLS provider. A second call changes nothing.
+pub fn install_tls_provider() {
+    // Fails only where one is installed already, and it can only be this one.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+}
+
+/// Does what the command line asks for.
+pub fn execute(arguments: Arguments) -> Result<(), Failure> {
+    let sources = Sources::of_this_process(arguments.config);
+    match arguments.command {
+        Command::CheckConfig(options) => commands::check_config::run(&sources, &options),
+        Command::Schema(options) => commands::schema::run(&options),
+        Command::Run => {
+            let settings = ready_for(Role::Run, &sources)?;
+            logs::start(&settings.log);
+            block_on(roles::run::run(settings))
+        }
+        Command::Demo(options) => block_on(commands::demo::run(&options)),
+        Command::Simulate(options) => block_on(commands::simulate::run(&options)),
+        command => {
+            let settings = ready_for(Role::Command, &sources)?;
+            block_on(look(settings, command))
+        }
+    }
+}
+
+async fn look(settings: Settings, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Status(options) => commands::status::run(&settings, &options).await,
+        Command::Connections(options) => commands::connections::run(&settings, &options).await,
+        Command::Webhooks(options) => commands::webhooks::run(&settings, &options).await,
+        Command::Events(options) => commands::events::run(&settings, &options).await,
+        Command::DeadLetters(options) => commands::dead_letters::run(&settings, &options).await,
+        Command::Gaps(options) => commands::gaps::run(&settings, &options).await,
+        Command::Healthcheck => commands::healthcheck::run(&settings).await,
+        Command::Migrate => commands::migrate::run(&settings).await,
+        // Done above, without the settings that all of these need.
+        Command::Run | Command::Demo(_) | Command::Simulate(_) | Command::CheckConfig(_) | Command::Schema(_) => Ok(()),
+    }
+}
+
+fn ready_for(role: Role, sources: &Sources) -> Result<Settings, Failure> {
+    let settings = load(sources)?;
+    let problems = settings.problems_for(role);
+    if problems.is_empty() { Ok(settings) } else { Err(Problems(problems).into()) }
+}
+
+fn block_on(task: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(task)
+}

@@ -1,0 +1,155 @@
+//! What a role needs, beyond every key fitting its type: what is missing, and what contradicts itself.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use events::AppName;
+
+use super::{Access, App, Problem, Settings, secret};
+
+/// What a process is about to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Everything in one process.
+    Run,
+    /// A command that only looks into the data folder or asks a running process.
+    Command,
+}
+
+impl Role {
+    /// Whether it talks to Finlink.
+    fn asks_finlink(self) -> bool {
+        matches!(self, Self::Run)
+    }
+
+    /// Whether it opens the listeners.
+    fn listens(self) -> bool {
+        matches!(self, Self::Run)
+    }
+}
+
+impl Settings {
+    /// Everything that keeps `role` from working. Reads the secret files that are named, to see that they can be read.
+    pub fn problems_for(&self, role: Role) -> Vec<Problem> {
+        let mut problems = self.engines();
+        if self.data_dir.as_os_str().is_empty() {
+            problems.push(Problem::with("data_dir", "a folder was expected, such as \"./data\""));
+        }
+        if let Err(why) = crate::logs::filter(&self.log.level) {
+            problems.push(Problem::with(
+                "log.level",
+                format!("{:?} does not fit: {why}; an example is \"info\"", self.log.level),
+            ));
+        }
+        if role.listens() {
+            problems.extend(self.listeners());
+        }
+        if role.asks_finlink() {
+            problems.extend(self.finlink());
+        }
+        problems
+    }
+
+    fn engines(&self) -> Vec<Problem> {
+        let check = |key: &str, url: &str, known: &str| {
+            (url != known).then(|| {
+                let shown = secret::mask_url(url);
+                Problem::with(key, format!("{shown:?} names no engine of this version; expected {known:?}"))
+            })
+        };
+        [check("queue.url", &self.queue.url, "embedded:"), check("store.url", &self.store.url, "sqlite:")]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn addresses(&self) -> [(&'static str, SocketAddr); 4] {
+        [
+            ("listen", self.listen),
+            ("api_listen", self.api_listen),
+            ("admin_listen", self.admin_listen),
+            ("internal_listen", self.internal_listen),
+        ]
+    }
+
+    fn listeners(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let addresses = self.addresses();
+        for (index, (name, address)) in addresses.iter().enumerate() {
+            if let Some((earlier, _)) = addresses[..index].iter().find(|(_, other)| collide(*other, *address)) {
+                let what =
+                    format!("{address} is the address of {earlier} already; give each listener a port of its own");
+                problems.push(Problem::with(*name, what));
+            }
+        }
+        problems.extend(access("api", &self.api, "api_listen", self.api_listen));
+        problems.extend(access("internal", &self.internal, "internal_listen", self.internal_listen));
+        problems
+    }
+
+    fn finlink(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let base = self.upstream.base_url.as_str();
+        if !base.starts_with("https://") && !base.starts_with("http://") {
+            let what = format!("{base:?} is not an address; expected one like \"https://api.finlink.vumi.io\"");
+            problems.push(Problem::with("upstream.base_url", what));
+        }
+        if self.apps.is_empty() {
+            problems.push(Problem::with(
+                "apps.<name>.client_id",
+                "no app is configured; choose a name for your Finlink app and set its client_id and client_secret",
+            ));
+        }
+        self.apps.iter().for_each(|(name, app)| problems.extend(credentials(name, app)));
+        problems
+    }
+}
+
+/// Port 0 is a different port each time it is asked for.
+fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let same_host = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() != 0 && a.port() == b.port() && same_host
+}
+
+fn access(section: &str, access: &Access, listener: &str, address: SocketAddr) -> Vec<Problem> {
+    let key = format!("{section}.token");
+    if access.token.is_some() && access.token_file.is_some() {
+        return vec![Problem::with(key, format!("{section}.token_file is set too; keep one of the two"))];
+    }
+    if access.token.is_none() && access.token_file.is_none() && !address.ip().is_loopback() {
+        let what =
+            format!("missing: {listener} is {address}, which others can reach; set a token, or a loopback address");
+        return vec![Problem::with(key, what)];
+    }
+    access
+        .token_file
+        .as_deref()
+        .and_then(|path| unreadable(format!("{section}.token_file"), path))
+        .into_iter()
+        .collect()
+}
+
+fn credentials(name: &AppName, app: &App) -> Vec<Problem> {
+    let key = |field: &str| format!("apps.{name}.{field}");
+    let mut problems = Vec::new();
+    if app.client_id.as_deref().is_none_or(|id| id.trim().is_empty()) {
+        problems
+            .push(Problem::with(key("client_id"), "missing: the client id of the app, a UUID in Finlink's dashboard"));
+    }
+    match (&app.client_secret, &app.client_secret_file) {
+        (None, None) => problems.push(Problem::with(
+            key("client_secret"),
+            "missing: a secret made for finlinkd alone, or client_secret_file with the file that holds it",
+        )),
+        (Some(_), Some(_)) => {
+            problems.push(Problem::with(key("client_secret"), "client_secret_file is set too; keep one of the two"));
+        }
+        (None, Some(path)) => problems.extend(unreadable(key("client_secret_file"), path)),
+        (Some(_), None) => {}
+    }
+    problems
+}
+
+fn unreadable(key: String, path: &Path) -> Option<Problem> {
+    secret::read_file(path).err().map(|why| Problem::with(key, why))
+}

@@ -1,0 +1,9 @@
+//! The real binary: its help, its exit codes, its output, the demo, and a pipeline that is started, asked and stopped.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod demo;
+mod help;
+mod pipeline;
+mod process;
+mod wrong_starts;

@@ -1,0 +1,87 @@
+//! The RabbitMQ engine on a real broker.
+
+mod attempts;
+mod confirms;
+mod exchange;
+mod outages;
+mod refusals;
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use events::{BodyHash, RawWebhook, Receipt, UtcMicros, Verification};
+use queue::rabbitmq::{Addresses, RabbitMq as Engine, Settings};
+use queue::{Batch, BatchLimits, Content, Message, Publisher, QueueState, Subscription};
+use secrecy::SecretString;
+use tests::servers::{RabbitMq, RabbitMqOptions};
+use uuid::Uuid;
+
+/// How long a test waits for something that must come.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// One broker for the tests that break nothing; each works in a virtual host of its own.
+fn shared() -> &'static RabbitMq {
+    static SHARED: OnceLock<RabbitMq> = OnceLock::new();
+    SHARED.get_or_init(|| RabbitMq::launch(&RabbitMqOptions::default()).unwrap())
+}
+
+/// The address of a new virtual host of the shared broker.
+fn new_virtual_host() -> String {
+    let name = format!("test-{}", Uuid::new_v4().simple());
+    shared().control(&["add_vhost", &name]).unwrap();
+    shared().control(&["set_permissions", "--vhost", &name, "guest", ".*", ".*", ".*"]).unwrap();
+    shared().url().replace("%2f", &name)
+}
+
+/// Impatient settings. Only a test that kills its broker has a reason to let a new queue settle.
+fn settings() -> Settings {
+    let reconnect_after_max = Duration::from_secs(1);
+    Settings { reconnect_after_max, new_queue_settles_for: Duration::ZERO, ..Settings::default() }
+}
+
+fn engine_with(url: &str, settings: Settings) -> Engine {
+    Engine::new(Addresses::Given(vec![SecretString::from(url.to_owned())]), settings, "test")
+}
+
+fn engine(url: &str) -> Engine {
+    engine_with(url, settings())
+}
+
+fn webhook(app: &str, sequence: u64) -> RawWebhook {
+    let body = Bytes::from(format!("{{\"token\":\"ABCDEFGH{:02}\",\"n\":{sequence}}}", sequence % 100));
+    RawWebhook {
+        receipt: Receipt::draw(),
+        app: app.parse().unwrap(),
+        instance: Uuid::nil(),
+        sequence,
+        decided_through: sequence.saturating_sub(1),
+        received_at: UtcMicros::now(),
+        verification: Verification::Unchecked,
+        content_type: Some("application/json".to_owned()),
+        traceparent: None,
+        body_sha256: BodyHash::of(&body),
+        body,
+    }
+}
+
+async fn until_ready(publisher: &Publisher) {
+    let mut state = publisher.state();
+    let ready = state.wait_for(|state| *state == QueueState::Ready);
+    tokio::time::timeout(PATIENCE, ready).await.expect("the engine gets ready").unwrap();
+}
+
+const LIMITS: BatchLimits = BatchLimits { count_max: 100, bytes_max: 1 << 20, linger: Duration::from_millis(50) };
+
+async fn next(subscription: &mut Subscription) -> Batch {
+    tokio::time::timeout(PATIENCE, subscription.next_batch(&LIMITS)).await.expect("a batch comes").unwrap()
+}
+
+/// The receipts of the webhooks of a batch.
+fn receipts(batch: &Batch) -> Vec<Receipt> {
+    let receipt = |delivery: &queue::Delivery| match &delivery.content {
+        Content::Message(Message::Webhook(webhook)) => Some(webhook.receipt),
+        _ => None,
+    };
+    batch.deliveries().iter().filter_map(receipt).collect()
+}
