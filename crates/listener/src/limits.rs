@@ -27,6 +27,11 @@ pub struct Limits {
     /// How long requests in flight may take after the stop, in whole seconds; then their connections are cut.
     #[serde(with = "humantime_serde")]
     pub shutdown_timeout: Duration,
+    /// Take a client that has ended its half of the connection for one that is gone, and drop what was being done for it.
+    /// Not a setting: a listener whose answers take long, and may never come, sets it for itself. Elsewhere such a client
+    /// gets its answer.
+    #[serde(skip)]
+    pub drop_half_closed: bool,
 }
 
 impl Limits {
@@ -56,6 +61,7 @@ impl Default for Limits {
             connections_max: 10_000,
             backlog: 1024,
             shutdown_timeout: Duration::from_secs(30),
+            drop_half_closed: false,
         }
     }
 }

@@ -33,6 +33,7 @@ pub async fn serve(
         .keep_alive(limits.keep_alive)
         .client_request_timeout(limits.head_timeout)
         .client_disconnect_timeout(limits.disconnect_timeout)
+        .h1_allow_half_closed(!limits.drop_half_closed)
         .shutdown_timeout(limits.shutdown_timeout.as_millis().div_ceil(1000) as u64)
         .disable_signals()
         .listen(bound.listener)?

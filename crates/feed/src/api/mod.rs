@@ -78,6 +78,8 @@ pub async fn serve(bound: Bound, wiring: ApiWiring, stop: CancellationToken) -> 
         metrics,
         stop: stop.clone(),
     });
+    // Who went away must not keep its place among those who wait.
+    let limits = Limits { drop_half_closed: true, ..limits };
     listener::serve(bound, &limits, stop, move |service| routes(service, &api)).await
 }
 

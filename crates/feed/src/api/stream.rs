@@ -32,7 +32,7 @@ pub(super) fn open(api: Arc<Api>, reader: Reader) -> Result<HttpResponse, Proble
         return Err(too_many("too many streams are open; read pages with `wait`, or try again"));
     };
     let (chunks, receiver) = mpsc::channel(1);
-    tokio::spawn(Stream { api, reader, chunks, _permit: permit }.run());
+    tokio::spawn(Stream { api, reader, chunks, sent_at: Instant::now(), _permit: permit }.run());
     let body = stream::unfold(receiver, |mut receiver| async move {
         let chunk: Bytes = receiver.recv().await?;
         Some((Ok::<_, Infallible>(chunk), receiver))
@@ -49,6 +49,7 @@ struct Stream {
     api: Arc<Api>,
     reader: Reader,
     chunks: mpsc::Sender<Bytes>,
+    sent_at: Instant,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -93,7 +94,7 @@ impl Stream {
                 Err(StoreError::Unavailable(_)) => Some(Instant::now() + STORE_RETRY_EVERY),
                 Err(error) => return Err(End::Unfit(error)),
             };
-            let heartbeat = Instant::now() + self.api.settings.heartbeat_every;
+            let heartbeat = self.sent_at + self.api.settings.heartbeat_every;
             tokio::select! {
                 () = self.api.stop.cancelled() => return Err(End::Stopping),
                 () = self.chunks.closed() => return Err(End::Closed),
@@ -106,14 +107,17 @@ impl Stream {
     }
 
     /// Hands text to the connection, and waits until it is taken. Nothing is sent where the filter left nothing over.
-    async fn send(&self, text: String) -> Result<(), End> {
+    async fn send(&mut self, text: String) -> Result<(), End> {
         if text.is_empty() && !self.api.stop.is_cancelled() {
             return Ok(());
         }
         tokio::select! {
             () = self.api.stop.cancelled() => Err(End::Stopping),
             sent = timeout(self.api.settings.stalled_for_max, self.chunks.send(Bytes::from(text))) => match sent {
-                Ok(Ok(())) => Ok(()),
+                Ok(Ok(())) => {
+                    self.sent_at = Instant::now();
+                    Ok(())
+                }
                 Ok(Err(_)) => Err(End::Closed),
                 Err(_) => Err(End::Stalled),
             },
