@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use events::{TokenFields, UtcMicros};
 use futures_util::FutureExt;
-use queue::{Batch, BatchLimits, Subscription};
+use queue::{Batch, Subscription};
 use store::{Intake, StoreError};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
@@ -20,12 +20,12 @@ use tracing::{debug, error, info, warn};
 use crate::isolation::{Storing, Taken, Tally, app_of};
 use crate::patience::{Leave, Patience, backoff};
 use crate::sorting::sort;
+use crate::taking::Taker;
 use crate::{Metrics, Settings};
 
 /// Queue in, store out. See [`Consumer::run`].
 pub struct Consumer {
-    subscription: Subscription,
-    limits: BatchLimits,
+    taker: Taker,
     worker: Arc<Worker>,
     /// Oldest first.
     in_flight: VecDeque<JoinHandle<Finished>>,
@@ -79,6 +79,9 @@ pub enum Error {
     /// The store is not one that this program can work with; a person has to act.
     #[error("the consumer stops, its messages stay in the queue: {0}")]
     Unfit(String),
+    /// The queue failed in a way that it should not.
+    #[error("the consumer stops: no batch can be taken from the queue: {0}")]
+    Queue(String),
 }
 
 impl Consumer {
@@ -87,8 +90,7 @@ impl Consumer {
         let (sender, held_batches) = watch::channel(0);
         let fields = TokenFields(settings.token_fields.clone());
         Self {
-            subscription,
-            limits: settings.limits(),
+            taker: Taker::new(subscription, settings.limits()),
             worker: Arc::new(Worker { intake, settings, fields, metrics, held_batches: sender }),
             in_flight: VecDeque::new(),
             held_batches,
@@ -121,6 +123,18 @@ impl Consumer {
     /// Waits for the next thing to do and does it. Not cancel safe: an acknowledgement may be under way.
     pub async fn step(&mut self) -> Step {
         loop {
+            let held = *self.held_batches.borrow_and_update();
+            self.worker.metrics.holding.set(held as i64);
+            let room = self.in_flight.len() < self.worker.settings.batches_in_flight_max.max(1);
+            let take = room && held == 0 && self.away.is_none() && !self.queue_ended;
+            if !take {
+                // One that had been taken by then is stored like any other.
+                match self.taker.pause().await {
+                    Ok(None) => {}
+                    Ok(Some(batch)) => return self.take(batch),
+                    Err(lost) => return Step::Failed(Error::Queue(lost.to_string())),
+                }
+            }
             if self.in_flight.is_empty() {
                 if self.queue_ended {
                     return Step::Ended;
@@ -129,19 +143,16 @@ impl Consumer {
                     return self.probe(failures).await;
                 }
             }
-            let held = *self.held_batches.borrow_and_update();
-            self.worker.metrics.holding.set(held as i64);
-            let room = self.in_flight.len() < self.worker.settings.batches_in_flight_max.max(1);
-            let take = room && held == 0 && self.away.is_none() && !self.queue_ended;
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Step::Stopping,
                 finished = oldest(&mut self.in_flight) => return self.settle(finished).await,
                 // Whether another batch may be taken is to be judged anew.
                 _ = self.held_batches.changed() => {}
-                batch = self.subscription.next_batch(&self.limits), if take => match batch {
-                    Some(batch) => return self.take(batch),
-                    None => self.queue_ended = true,
+                next = self.taker.next(), if take => match next {
+                    Ok(Some(batch)) => return self.take(batch),
+                    Ok(None) => self.queue_ended = true,
+                    Err(lost) => return Step::Failed(Error::Queue(lost.to_string())),
                 },
             }
         }
@@ -219,6 +230,8 @@ impl Consumer {
     /// Settles everything in flight; a batch that is held is given back at once.
     async fn drain(&mut self) -> Result<(), Error> {
         self.stop.cancel();
+        // Whatever was taken just now goes back as it drops; a loss of the taker has been told already, or matters no more.
+        drop(self.taker.pause().await);
         let mut end = Ok(());
         while !self.in_flight.is_empty() {
             let finished = oldest(&mut self.in_flight).await;

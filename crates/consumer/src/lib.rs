@@ -13,6 +13,7 @@ mod part;
 mod patience;
 mod settings;
 mod sorting;
+mod taking;
 
 pub use consumer::{Consumer, Error, Step};
 pub use isolation::Tally;

@@ -11,3 +11,4 @@ mod envelope;
 mod fakes;
 mod isolation;
 mod outage;
+mod pipeline;
