@@ -89,6 +89,7 @@ macro_rules! conformance_tests {
             hints::an_unchecked_webhook_hints_like_an_unbound_one,
             hints::a_hint_never_lowers_not_before,
             hints::a_hint_during_a_read_stays_unanswered,
+            hints::an_answer_that_comes_too_late_answers_no_later_hint,
             hints::a_request_hints_at_what_is_known_only,
             claims::hinted_rows_come_first_then_those_due_for_longest,
             claims::two_claimers_never_get_the_same_row,

@@ -178,7 +178,7 @@ pub struct Explanation {
     pub known: Option<Known>,
     /// What is scheduled; `None`: nothing.
     pub refresh: Option<RefreshRow>,
-    /// The newest deliveries whose body names it, five at most.
+    /// The newest deliveries whose body names it first, five at most.
     pub deliveries: Vec<DeliveryRow>,
     /// Its newest events (number, type, time), five at most.
     pub events: Vec<(Option<u64>, String, UtcMicros)>,

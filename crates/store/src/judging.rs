@@ -21,6 +21,8 @@ pub(crate) struct AppState {
     pub(crate) live: u64,
     /// Those of them that show signs of absence.
     pub(crate) missing: u64,
+    /// New rows of `refreshes` count hints on from here.
+    pub(crate) hints_forgotten: u64,
 }
 
 /// A row of `connections`.
@@ -60,12 +62,12 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// The row of a connection that nobody hinted at.
-    fn new() -> Self {
+    /// The row of a connection that nobody hinted at, as far as is remembered.
+    fn new(hints_forgotten: u64) -> Self {
         Self {
-            hint_no: 0,
-            answered_no: 0,
-            told_no: 0,
+            hint_no: hints_forgotten,
+            answered_no: hints_forgotten,
+            told_no: hints_forgotten,
             hinted_at: None,
             hinted_again_at: None,
             scheduled_at: None,
@@ -256,7 +258,7 @@ impl<'a> Bench<'a> {
 
     /// The row of `refreshes` after the read; `None`: there is none.
     fn look_again(&self, before: Option<Look>, transition: &Transition, claim: Option<&Claim>) -> Option<Look> {
-        let mut look = before.unwrap_or_else(Look::new);
+        let mut look = before.unwrap_or_else(|| Look::new(self.app.hints_forgotten));
         if let Some(claim) = claim {
             look.answer(claim);
         }

@@ -119,7 +119,7 @@ pub struct SealedSession {
     pub expires_at: UtcMicros,
 }
 
-/// A key that pending webhooks name and that is not known.
+/// A key that pending webhooks wait for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UndecidedKid {
     /// The key.
@@ -246,7 +246,8 @@ pub trait Refresh: Send + Sync {
     /// Drops a key that Finlink does not know any more.
     async fn forget_key(&self, lease: &Lease, kid: Uuid) -> Result<(), StoreError>;
 
-    /// Keys that pending webhooks wait for, longest waiting first.
+    /// Keys that pending webhooks wait for, longest waiting first. Among them are keys that are known by now, while webhooks
+    /// that were accepted before are still to be decided.
     async fn undecided(&self, app: &AppName, limit: usize) -> Result<Vec<UndecidedKid>, StoreError>;
 
     /// Finlink said that it has no such key. Answers how often, and since when, it has said so.

@@ -17,7 +17,10 @@ CREATE TABLE apps (
     read_no     INTEGER NOT NULL DEFAULT 0,
     -- The last complete sweep; NULL until the first one is complete.
     swept_at    INTEGER,
-    last_webhook_at INTEGER
+    last_webhook_at INTEGER,
+    -- The most hints that a row of `refreshes` had counted when it was removed: new rows count on from there, so that no claim
+    -- made before answers a hint made after.
+    hints_forgotten INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- Running sums, changed in the transaction that changes what they count.

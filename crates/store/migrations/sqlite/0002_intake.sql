@@ -21,7 +21,6 @@ CREATE TABLE deliveries (
     duplicate    INTEGER NOT NULL,
     content_type TEXT
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX deliveries_by_token ON deliveries (app, token) WHERE token IS NOT NULL;
 CREATE INDEX deliveries_pending_by_kid ON deliveries (app, kid, receipt) WHERE verification = 'pending';
 CREATE INDEX deliveries_pending_by_age ON deliveries (app, received_at) WHERE verification = 'pending';
 CREATE INDEX deliveries_rejected ON deliveries (receipt) WHERE verification = 'rejected';

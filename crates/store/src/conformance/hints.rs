@@ -4,7 +4,7 @@ use events::BodyTells;
 
 use super::Engine;
 use super::world::{World, again, app, at, bound, found, names, ready, token, unbound, webhook};
-use connections::{Cause, Verdict};
+use connections::{Answer, Cause, Verdict};
 use events::Verification;
 
 /// Whatever its signature covers: it costs one read of a connection that is known anyway.
@@ -100,6 +100,22 @@ pub async fn a_hint_during_a_read_stays_unanswered(engine: &dyn Engine) {
     world.answer(&claimed, found(ready(1, 2)), 61).await;
     let look = world.look(1).await.unwrap();
     assert_eq!((look.answered_no, look.hinted_at), (3, None));
+}
+
+/// R1: not even when nothing was left of the row that it was claimed from.
+pub async fn an_answer_that_comes_too_late_answers_no_later_hint(engine: &dyn Engine) {
+    let world = World::swept(engine).await;
+    for second in 1..=3 {
+        world.hint(1, second).await;
+    }
+    let slow = world.claim_one(4).await.unwrap();
+    let fast = world.claim_one(70).await.unwrap();
+    world.answer(&fast, Answer::NotFound, 71).await;
+    assert_eq!(world.look(1).await, None);
+    world.hint(1, 72).await;
+    world.answer(&slow, Answer::NotFound, 73).await;
+    let look = world.look(1).await.unwrap();
+    assert_eq!((look.hint_no - look.answered_no, look.hinted_at), (1, Some(at(72))));
 }
 
 /// A person asks about what exists; for the app itself a list is read.

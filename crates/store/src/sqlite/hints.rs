@@ -19,8 +19,9 @@ pub(super) fn raise(connection: &Connection, tellings: &[Telling<'_>]) -> Result
         }
     }
     let mut statement = connection.prepare_cached(
-        "INSERT INTO refreshes (app, token, hint_no, told_no, hinted_at, hinted_again_at, reason)
-         VALUES (?1, ?2, ?3, ?3, ?4, ?4, 'schedule')
+        "INSERT INTO refreshes (app, token, hint_no, told_no, answered_no, hinted_at, hinted_again_at, reason)
+         SELECT ?1, ?2, forgotten + ?3, forgotten + ?3, forgotten, ?4, ?4, 'schedule'
+         FROM (SELECT coalesce((SELECT hints_forgotten FROM apps WHERE app = ?1), 0) AS forgotten) WHERE TRUE
          ON CONFLICT (app, token) DO UPDATE SET
              hint_no = hint_no + ?3,
              told_no = hint_no + ?3,

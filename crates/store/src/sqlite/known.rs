@@ -140,9 +140,9 @@ pub(super) fn write_look(
 ) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO refreshes (app, token, answered_no, hinted_at, scheduled_at, not_before, claimed_until, failures,
-                 reason, last_request_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+            "INSERT INTO refreshes (app, token, hint_no, told_no, answered_no, hinted_at, scheduled_at, not_before,
+                 claimed_until, failures, reason, last_request_id)
+             VALUES (?1, ?2, ?11, ?12, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
              ON CONFLICT (app, token) DO UPDATE SET
                  answered_no = excluded.answered_no, hinted_at = excluded.hinted_at,
                  scheduled_at = excluded.scheduled_at, not_before = excluded.not_before,
@@ -160,6 +160,8 @@ pub(super) fn write_look(
             look.failures,
             look.reason.word(),
             request_id,
+            look.hint_no as i64,
+            look.told_no as i64,
         ])?;
     Ok(())
 }

@@ -63,7 +63,8 @@ fn app_state(connection: &Connection, app: &AppName) -> SqlResult<AppState> {
             "SELECT coalesce((SELECT swept_at IS NOT NULL FROM apps WHERE app = ?1), 0),
                     coalesce((SELECT told_no > answered_no FROM refreshes WHERE app = ?1 AND token = ''), 0),
                     (SELECT count(*) FROM connections WHERE app = ?1 AND deleted_at IS NULL),
-                    (SELECT count(*) FROM connections WHERE app = ?1 AND missing = 1)",
+                    (SELECT count(*) FROM connections WHERE app = ?1 AND missing = 1),
+                    coalesce((SELECT hints_forgotten FROM apps WHERE app = ?1), 0)",
         )?
         .query_row([app.as_str()], |row| {
             Ok(AppState {
@@ -71,6 +72,7 @@ fn app_state(connection: &Connection, app: &AppName) -> SqlResult<AppState> {
                 told: row.get(1)?,
                 live: columns::count(row, 2)?,
                 missing: columns::count(row, 3)?,
+                hints_forgotten: columns::count(row, 4)?,
             })
         })
 }
@@ -114,9 +116,18 @@ fn write_rows(
     if let Some(look) = &rows.look {
         return known::write_look(connection, app, token.as_str(), look, request_id);
     }
+    forget(connection, app, token)
+}
+
+/// Nothing is left of a token that is unknown to Finlink but how far its hints were counted.
+fn forget(connection: &Connection, app: &AppName, token: &ConnectionToken) -> SqlResult<()> {
+    let hints: Option<i64> = connection
+        .prepare_cached("DELETE FROM refreshes WHERE app = ?1 AND token = ?2 RETURNING hint_no")?
+        .query_row(params![app.as_str(), token.as_str()], columns::scalar)
+        .optional()?;
     connection
-        .prepare_cached("DELETE FROM refreshes WHERE app = ?1 AND token = ?2")?
-        .execute(params![app.as_str(), token.as_str()])?;
+        .prepare_cached("UPDATE apps SET hints_forgotten = ?2 WHERE app = ?1 AND hints_forgotten < ?2")?
+        .execute(params![app.as_str(), hints])?;
     Ok(())
 }
 
