@@ -34,9 +34,8 @@ pub fn install_tls_provider() {
 /// Does what the command line asks for.
 pub fn execute(arguments: Arguments) -> Result<(), Failure> {
     let sources = Sources::of_this_process(arguments.config);
+    let settings = || ready_for(Role::Command, &sources);
     match arguments.command {
-        Command::CheckConfig(options) => commands::check_config::run(&sources, &options),
-        Command::Schema(options) => commands::schema::run(&options),
         Command::Run => {
             let settings = ready_for(Role::Run, &sources)?;
             logs::start(&settings.log);
@@ -44,25 +43,16 @@ pub fn execute(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Demo(options) => block_on(commands::demo::run(&options)),
         Command::Simulate(options) => block_on(commands::simulate::run(&options)),
-        command => {
-            let settings = ready_for(Role::Command, &sources)?;
-            block_on(look(settings, command))
-        }
-    }
-}
-
-async fn look(settings: Settings, command: Command) -> Result<(), Failure> {
-    match command {
-        Command::Status(options) => commands::status::run(&settings, &options).await,
-        Command::Connections(options) => commands::connections::run(&settings, &options).await,
-        Command::Webhooks(options) => commands::webhooks::run(&settings, &options).await,
-        Command::Events(options) => commands::events::run(&settings, &options).await,
-        Command::DeadLetters(options) => commands::dead_letters::run(&settings, &options).await,
-        Command::Gaps(options) => commands::gaps::run(&settings, &options).await,
-        Command::Healthcheck => commands::healthcheck::run(&settings).await,
-        Command::Migrate => commands::migrate::run(&settings).await,
-        // Done above, without the settings that all of these need.
-        Command::Run | Command::Demo(_) | Command::Simulate(_) | Command::CheckConfig(_) | Command::Schema(_) => Ok(()),
+        Command::Status(options) => block_on(commands::status::run(&settings()?, &options)),
+        Command::Connections(options) => block_on(commands::connections::run(&settings()?, &options)),
+        Command::Webhooks(options) => block_on(commands::webhooks::run(&settings()?, &options)),
+        Command::Events(options) => block_on(commands::events::run(&settings()?, &options)),
+        Command::DeadLetters(options) => block_on(commands::dead_letters::run(&settings()?, &options)),
+        Command::Gaps(options) => block_on(commands::gaps::run(&settings()?, &options)),
+        Command::CheckConfig(options) => commands::check_config::run(&sources, &options),
+        Command::Migrate => block_on(commands::migrate::run(&settings()?)),
+        Command::Schema(options) => commands::schema::run(&options),
+        Command::Healthcheck => block_on(commands::healthcheck::run(&settings()?)),
     }
 }
 

@@ -92,7 +92,8 @@ impl Numberer {
             moved
         });
         if numbered.count == 0 {
-            self.pause = (self.pause * 2).clamp(self.settings.poll_min, self.settings.poll_max);
+            // Not `clamp`: it panics where a person has set the two the wrong way round.
+            self.pause = (self.pause * 2).min(self.settings.poll_max).max(self.settings.poll_min);
             return Ok(Step::Idle);
         }
         self.pause = if numbered.count >= limit as u64 { Duration::ZERO } else { self.settings.poll_min };

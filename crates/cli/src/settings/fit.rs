@@ -7,7 +7,7 @@
 use config::{Value as Found, ValueKind};
 use serde_json::{Map, Value};
 
-use super::{App, Key, Problem, Problems, Settings};
+use super::{App, Key, Problem, Problems, Settings, bounds};
 
 /// The section whose keys are names that the user chooses.
 const APPS: &str = "apps";
@@ -105,10 +105,17 @@ impl Fitting {
             value => value,
         };
         // Every section fills what is missing from its defaults, so a tree with this one key shows whether it fits.
-        let Err(error) = serde_json::from_value::<Settings>(nest(key, value.clone())) else { return Some(value) };
+        let fits = serde_json::from_value::<Settings>(nest(key, value.clone()));
         let secret = key.toml().rsplit('.').next().is_some_and(|last| SECRETS.contains(&last));
+        let why = match fits {
+            Ok(_) => match bounds::exceeded(&value, default) {
+                Some(why) => why,
+                None => return Some(value),
+            },
+            Err(_) if secret => "a text in quotes was expected".to_owned(),
+            Err(error) => explain(&error, default, is_text),
+        };
         let found = if secret { "its value".to_owned() } else { value.to_string() };
-        let why = if secret { "a text in quotes was expected".to_owned() } else { explain(&error, default, is_text) };
         self.problems.push(Problem::with(key.clone(), format!("{found} does not fit{origin}: {why}")));
         None
     }

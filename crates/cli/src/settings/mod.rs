@@ -4,6 +4,7 @@
 //! not fit, [`Settings::problems_for`] everything that is missing or contradictory. Each crate owns the keys of its section.
 //! This is the only module that reads the environment.
 
+mod bounds;
 mod effective;
 mod fit;
 mod load;

@@ -64,7 +64,19 @@ fn without_an_app_one_line_says_what_to_set() {
 
 #[test]
 fn each_wrong_variable_has_its_line() {
-    let table: [(&str, &str, &str); 9] = [
+    let table: [(&str, &str, &str); 11] = [
+        (
+            "FINLINKD__SCHEDULE__CEILING",
+            "30000years",
+            "schedule.ceiling (FINLINKD__SCHEDULE__CEILING): \"30000years\" does not fit (from the environment): at most 10 \
+             years were expected",
+        ),
+        (
+            "FINLINKD__FEED__STREAMS_MAX",
+            "18446744073709551615",
+            "feed.streams_max (FINLINKD__FEED__STREAMS_MAX): 18446744073709551615 does not fit (from the environment): at most \
+             1000000000000000 was expected",
+        ),
         (
             "FINLINKD__LISTEN",
             "localhost",
@@ -127,7 +139,12 @@ fn each_wrong_variable_has_its_line() {
 
 #[test]
 fn each_contradiction_has_its_line() {
-    let table: [(&[(&str, &str)], &str); 4] = [
+    let table: [(&[(&str, &str)], &str); 5] = [
+        (
+            &[("FINLINKD__SHUTDOWN_DEADLINE", "5s")],
+            "shutdown_deadline (FINLINKD__SHUTDOWN_DEADLINE): 5s is over before anything stops: ingress.grace is 5s and part \
+             of it; set a longer deadline or a shorter grace",
+        ),
         (
             &[("FINLINKD__API_LISTEN", "127.0.0.1:8080")],
             "api_listen (FINLINKD__API_LISTEN): 127.0.0.1:8080 is the address of listen already; give each listener a port of \

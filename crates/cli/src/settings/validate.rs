@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use events::AppName;
+use humantime_serde::re::humantime::format_duration;
 
 use super::{Access, App, Problem, Settings, secret};
 
@@ -81,6 +82,14 @@ impl Settings {
                     format!("{address} is the address of {earlier} already; give each listener a port of its own");
                 problems.push(Problem::with(*name, what));
             }
+        }
+        if self.shutdown_deadline <= self.ingress.grace {
+            let (deadline, grace) = (format_duration(self.shutdown_deadline), format_duration(self.ingress.grace));
+            let what = format!(
+                "{deadline} is over before anything stops: ingress.grace is {grace} and part of it; set a longer deadline or a \
+                 shorter grace"
+            );
+            problems.push(Problem::with("shutdown_deadline", what));
         }
         problems.extend(access("api", &self.api, "api_listen", self.api_listen));
         problems.extend(access("internal", &self.internal, "internal_listen", self.internal_listen));

@@ -1,5 +1,8 @@
 //! `finlinkd run` as a process: what it says of itself, what the other commands see of it, and how it stops.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use serde_json::Value;
 
 use super::process::{Pipeline, code, run, stderr, stdout};
@@ -64,8 +67,16 @@ fn a_second_signal_ends_it_at_once() {
 #[test]
 fn a_stop_that_takes_too_long_ends_with_1_and_names_what_hangs() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = [("FINLINKD__INGRESS__GRACE", "20s"), ("FINLINKD__SHUTDOWN_DEADLINE", "100ms")];
+    let settings = [("FINLINKD__SHUTDOWN_DEADLINE", "100ms"), ("FINLINKD__INGRESS__BODY_TIMEOUT", "10m")];
     let mut pipeline = Pipeline::start_with(folder.path(), &settings);
+    // A request whose body never ends; the interim answer says that it is being read.
+    let mut sender = TcpStream::connect(pipeline.address("listen")).unwrap();
+    let head = "POST /webhooks/demo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n";
+    sender.write_all(head.as_bytes()).unwrap();
+    let mut interim = [0; 12];
+    sender.read_exact(&mut interim).unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100");
+
     pipeline.signal("TERM");
     let told = pipeline.wait_for_message("stopping took longer");
     assert!(told["message"].as_str().unwrap().contains("ingress"), "{told}");

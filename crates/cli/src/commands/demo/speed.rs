@@ -25,6 +25,9 @@ const WEBHOOKS_PER_SECOND_MAX: u64 = 1000;
 const CONNECTIONS_PER_DELETION: usize = 20;
 const DELETIONS_MAX: usize = 4;
 
+/// What stands for the ten minutes within which an unknown key is decided (R10).
+const UNKNOWN_KEY_WITHIN: Duration = Duration::from_secs(2);
+
 /// How the demo logs.
 pub(super) fn log(level: &str) -> Log {
     Log { format: LogFormat::Text, level: level.to_owned() }
@@ -66,7 +69,8 @@ pub(super) fn settings(simulator: &Simulator, folder: &Path, log: Log) -> Result
     };
     settings.rules.sweep_every = Duration::from_secs(1);
     settings.rules.announce_existing = true;
-    settings.rules.unknown_key_within = Duration::from_secs(3);
+    settings.rules.unknown_key_within = UNKNOWN_KEY_WITHIN;
+    settings.ingress.unknown_key_forgotten_after = UNKNOWN_KEY_WITHIN + Duration::from_secs(1);
     settings.upstream.base_url = simulator.base_url();
     settings.upstream.max_requests_per_second = 200;
     settings.upstream.list_apart = Duration::from_millis(500);
