@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::mpsc;
 
-use crate::job::{Isolation, Job, TypedJob};
+use crate::job::{Job, TypedJob};
 use crate::lock::FolderLock;
 use crate::readers::Readers;
 use crate::writer::{Fate, Order, Writer};
@@ -92,27 +92,7 @@ impl Database {
         E: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
-        self.typed(Isolation::Savepoint, job).await
-    }
-
-    /// Like [`Database::write`] without the cost of a savepoint, for a job that changes something by one statement at
-    /// most: such a statement undoes itself when it fails.
-    pub async fn write_one<T, E, F>(&self, job: F) -> Result<T, WriteError<E>>
-    where
-        T: Send + 'static,
-        E: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
-    {
-        self.typed(Isolation::SingleStatement, job).await
-    }
-
-    async fn typed<T, E, F>(&self, isolation: Isolation, work: F) -> Result<T, WriteError<E>>
-    where
-        T: Send + 'static,
-        E: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
-    {
-        let (job, answer) = TypedJob::new(isolation, work);
+        let (job, answer) = TypedJob::new(job);
         self.submit(Box::new(job)).await.map_err(|_| WriteError::Ended)?;
         answer.await.map_err(|_| WriteError::Ended)?
     }

@@ -42,16 +42,15 @@ pub trait Job: Send + 'static {
 
 /// A job with its types.
 pub(crate) struct TypedJob<T, E, F> {
-    isolation: Isolation,
     work: Option<F>,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, WriteError<E>>>,
 }
 
 impl<T, E, F> TypedJob<T, E, F> {
-    pub(crate) fn new(isolation: Isolation, work: F) -> (Self, oneshot::Receiver<Result<T, WriteError<E>>>) {
+    pub(crate) fn new(work: F) -> (Self, oneshot::Receiver<Result<T, WriteError<E>>>) {
         let (reply, answer) = oneshot::channel();
-        (Self { isolation, work: Some(work), result: None, reply }, answer)
+        (Self { work: Some(work), result: None, reply }, answer)
     }
 }
 
@@ -62,7 +61,7 @@ where
     F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
 {
     fn isolation(&self) -> Isolation {
-        self.isolation
+        Isolation::Savepoint
     }
 
     fn run(&mut self, connection: &Connection) -> Ran {

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rusqlite::Connection;
 use tokio::sync::mpsc;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use crate::job::{Isolation, Job, Ran};
 use crate::lock::FolderLock;
@@ -64,18 +64,19 @@ impl Writer {
                     }
                 }
             }
-            if !group.is_empty() {
-                self.carry_out(group);
-            }
+            // First, so that whoever writes after having asked for it finds it done.
             if compact {
                 self.compact();
+            }
+            if !group.is_empty() {
+                self.carry_out(group);
             }
         }
         fate
     }
 
     fn compact(&self) {
-        if let Err(error) = self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);") {
+        if let Err(error) = self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(PASSIVE);") {
             warn!(%error, "unused space could not be given back to the disk");
         }
     }
@@ -87,7 +88,8 @@ impl Writer {
             let mut done = Vec::with_capacity(waiting.len());
             let outcome = self.transaction(&mut waiting, &mut done);
             if let Err(reason) = &outcome {
-                error!(error = reason, jobs = done.len(), "a group of writes failed and was undone");
+                // Every caller is told, and says so where it matters.
+                debug!(error = reason, jobs = done.len(), "a group of writes failed and was undone");
             }
             for job in done {
                 let committed = outcome.as_ref().copied().map_err(String::as_str);
@@ -106,16 +108,23 @@ impl Writer {
     ) -> Result<(), String> {
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             done.extend(waiting);
+            self.roll_back();
             return Err(error.to_string());
         }
         let result = self.jobs(waiting, done).and_then(|()| self.execute("COMMIT").map_err(|error| error.to_string()));
-        if result.is_err()
-            && !self.connection.is_autocommit()
-            && let Err(error) = self.execute("ROLLBACK")
-        {
-            error!(%error, "a failed transaction could not be rolled back");
+        if result.is_err() {
+            self.roll_back();
         }
         result
+    }
+
+    /// Leaves no transaction open, also none that an earlier failure left.
+    fn roll_back(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.execute("ROLLBACK")
+        {
+            error!(%error, "a failed transaction could not be rolled back; it is tried again");
+        }
     }
 
     fn jobs(&self, waiting: &mut std::vec::IntoIter<Box<dyn Job>>, done: &mut Vec<Box<dyn Job>>) -> Result<(), String> {

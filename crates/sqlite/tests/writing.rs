@@ -8,7 +8,7 @@ use std::path::Path;
 
 use scene::{Scene, add, rows};
 use sqlite::rusqlite::Connection;
-use sqlite::{Database, WriteError};
+use sqlite::{Committed, Database, Isolation, Job, Ran, WriteError};
 
 #[tokio::test]
 async fn a_write_is_visible_once_it_resolves() {
@@ -178,14 +178,64 @@ async fn a_full_disk_fails_the_write_and_a_smaller_one_still_fits() {
     assert_eq!(rows(&database).await, [1]);
 }
 
+/// A job that does without a savepoint, as the queue's inserts do.
+struct OneStatement {
+    work: fn(&Connection) -> Result<i64, String>,
+    told: tokio::sync::oneshot::Sender<Result<(), String>>,
+}
+
+impl Job for OneStatement {
+    fn isolation(&self) -> Isolation {
+        Isolation::SingleStatement
+    }
+
+    fn run(&mut self, connection: &Connection) -> Ran {
+        if (self.work)(connection).is_ok() { Ran::Done } else { Ran::Failed }
+    }
+
+    fn settle(self: Box<Self>, committed: Committed<'_>) {
+        self.told.send(committed.map_err(str::to_owned)).expect("awaited");
+    }
+}
+
+async fn submit(database: &Database, work: fn(&Connection) -> Result<i64, String>) -> Result<(), String> {
+    let (told, outcome) = tokio::sync::oneshot::channel();
+    assert!(database.submit(Box::new(OneStatement { work, told })).await.is_ok(), "it is open");
+    outcome.await.expect("told")
+}
+
 #[tokio::test]
-async fn a_job_of_one_statement_that_fails_changes_nothing() {
+async fn a_job_without_a_savepoint_that_fails_undoes_nobody_elses_changes() {
     let scene = Scene::new();
     let database = scene.open();
-    database.write_one(|c| add(c, 1)).await.expect("new");
-    let refused = database.write_one(|c| add(c, 1)).await.expect_err("it is there already");
-    assert!(matches!(refused, WriteError::Job(_)), "{refused}");
-    assert_eq!(rows(&database).await, [1]);
+    let held_up = HeldUp::new(&database).await;
+    let outcomes = async {
+        tokio::join!(
+            submit(&database, |c| add(c, 1)),
+            submit(&database, |c| add(c, 1)),
+            submit(&database, |c| add(c, 2)),
+            held_up.release(),
+        )
+    };
+    assert!(matches!(outcomes.await, (Ok(()), Ok(()), Ok(()), ())));
+    assert_eq!(rows(&database).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_job_without_a_savepoint_that_panics_undoes_what_ran_before_it_and_not_what_runs_after() {
+    let scene = Scene::new();
+    let database = scene.open();
+    let held_up = HeldUp::new(&database).await;
+    let outcomes = async {
+        tokio::join!(
+            submit(&database, |c| add(c, 1)),
+            submit(&database, |_| panic!("on purpose")),
+            submit(&database, |c| add(c, 2)),
+            held_up.release(),
+        )
+    };
+    assert!(matches!(outcomes.await, (Err(_), Err(_), Ok(()), ())));
+    assert_eq!(rows(&database).await, [2]);
 }
 
 #[tokio::test]

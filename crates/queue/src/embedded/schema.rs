@@ -1,7 +1,7 @@
 //! The tables of `queue.db`.
 
 use sqlite::Migration;
-use sqlite::rusqlite::{self, Connection};
+use sqlite::rusqlite::{self, Connection, params};
 
 /// The name of the file in the queue's folder.
 pub(crate) const FILE_NAME: &str = "queue.db";
@@ -38,11 +38,12 @@ pub(super) struct Contents {
 
 /// Counts the batches that were out when the file was last left as attempts of their messages, then counts everything.
 pub(super) fn take_stock(connection: &Connection) -> rusqlite::Result<Contents> {
-    connection.execute(
-        "UPDATE messages SET attempts = messages.attempts + claims.attempts
-         FROM claims WHERE messages.id BETWEEN claims.first AND claims.last",
-        [],
-    )?;
+    let mut count = connection.prepare("UPDATE messages SET attempts = attempts + ?3 WHERE id BETWEEN ?1 AND ?2")?;
+    let mut claims = connection.prepare("SELECT first, last, attempts FROM claims")?;
+    let mut claims = claims.query([])?;
+    while let Some(claim) = claims.next()? {
+        count.execute(params![claim.get::<_, i64>(0)?, claim.get::<_, i64>(1)?, claim.get::<_, i64>(2)?])?;
+    }
     connection.execute("DELETE FROM claims", [])?;
     let (messages, bytes, last_id) = connection.query_row(
         "SELECT count(*), coalesce(sum(size), 0), coalesce(max(id), 0) FROM messages",

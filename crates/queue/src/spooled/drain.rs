@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use sqlite::ReadError;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
@@ -93,7 +94,7 @@ impl<'a> Drain<'a> {
         loop {
             tokio::select! {
                 () = self.core.stop.cancelled() => return false,
-                ready = primary.wait_for(|state| *state == QueueState::Ready) => if ready.is_err() { return false },
+                () = readiness(&mut primary) => {}
             }
             match self.pass().await {
                 Pass::Emptied => return true,
@@ -214,6 +215,13 @@ impl<'a> Drain<'a> {
             }
         }
         true
+    }
+}
+
+/// Never comes once the broker's engine has ended: it will say nothing any more.
+async fn readiness(primary: &mut watch::Receiver<QueueState>) {
+    if primary.wait_for(|state| *state == QueueState::Ready).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

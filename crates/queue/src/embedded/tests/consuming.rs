@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{HeldUp, Scene, in_batches_of_bytes, publish, take_all};
 use crate::testing::{limits, numbers, polled_once, webhook};
-use crate::{BatchLimits, Content};
+use crate::{BatchLimits, Content, Message};
 
 #[tokio::test]
 async fn a_batch_holds_as_many_messages_as_it_may() {
@@ -212,4 +212,21 @@ async fn a_row_that_no_one_here_wrote_is_handed_out_as_foreign() {
     let batch = queue.subscribe().next_batch(&limits(1)).await.expect("open");
     let content = &batch.deliveries()[0].content;
     assert!(matches!(content, Content::Foreign { bytes, reason } if bytes[..] == [0xff, 0] && reason.contains("255")));
+}
+
+#[tokio::test]
+async fn a_queue_that_was_long_gives_the_disk_back_when_it_is_empty() {
+    let scene = Scene::new();
+    let queue = scene.open();
+    let Message::Webhook(mut large) = webhook(1) else { panic!("a webhook") };
+    large.body = vec![b'x'; 1024 * 1024].into();
+    for _ in 0..80 {
+        queue.publisher().publish(Message::Webhook(large.clone())).await.expect("kept");
+    }
+    let size = || std::fs::metadata(scene.path().join("queue.db")).expect("there").len();
+    assert!(size() > 64 * 1024 * 1024);
+    take_all(&queue, 80).await;
+    publish(&queue, [2]).await;
+    assert!(size() < 1024 * 1024, "{}", size());
+    assert_eq!(take_all(&queue, 1).await, [(2, 0)]);
 }
