@@ -17,3 +17,8 @@ pub(crate) fn union(ranges: impl IntoIterator<Item = SequenceRange>) -> Vec<Sequ
     }
     merged
 }
+
+/// A sequence number as SQL takes it; none is so high that one more would not fit.
+pub(crate) fn number(sequence: u64) -> i64 {
+    i64::try_from(sequence).unwrap_or(i64::MAX).min(i64::MAX - 1)
+}

@@ -44,6 +44,23 @@ pub struct Page {
     pub last: Cursor,
 }
 
+impl Page {
+    /// The page of `entries`, at most `limit`, that were found after `cursor` while `last` was the last number given.
+    pub(crate) fn of(entries: Vec<FeedEntry>, limit: usize, cursor: Cursor, last: Cursor) -> Self {
+        // A full page may have left something out behind it; a page that is not full has seen everything.
+        let next = match entries.last() {
+            Some(entry) if entries.len() >= limit => Cursor(entry.number),
+            _ => last.max(cursor),
+        };
+        Self { entries, next, last }
+    }
+}
+
+/// The name of a relay's place, apart from that of the last number.
+pub(crate) fn relay_name(target: &str) -> String {
+    format!("relay:{target}")
+}
+
 /// What numbering did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Numbered {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use connections::{Cause, Circumstances, Gap, Known, Transition, Verdict, observe};
+use connections::{Answer, Cause, Circumstances, Gap, Known, Transition, Verdict, observe};
 use events::{ConnectionEvent, ConnectionToken, UtcMicros};
 
 use crate::{Claim, Observation, Rules};
@@ -107,6 +107,17 @@ pub(crate) struct Record {
     pub(crate) circumstances: Circumstances,
     pub(crate) verdict: Verdict,
     pub(crate) version: u64,
+}
+
+impl Record {
+    /// The answer as `observations` keeps it: its word, and the status as it came.
+    pub(crate) fn answer(&self) -> (&'static str, Option<String>) {
+        match &self.observation.read.answer {
+            Answer::Found { raw, .. } => ("found", Some(raw.to_string())),
+            Answer::NotFound => ("not_found", None),
+            Answer::NotListed => ("not_listed", None),
+        }
+    }
 }
 
 /// What becomes of a row of `gaps`.

@@ -14,6 +14,8 @@ mod hints;
 mod inspect;
 mod intake;
 mod judging;
+mod listing;
+mod recording;
 mod refresh;
 mod settings;
 pub mod sqlite;

@@ -168,6 +168,47 @@ pub enum Decision {
     Rejected(String),
 }
 
+impl Decision {
+    /// What `deliveries` gets: the verification word, whether the signature covers the body, and why it was rejected.
+    pub(crate) fn columns(&self) -> (&'static str, bool, Option<&str>) {
+        match self {
+            Self::Verified { binds_body } => ("verified", *binds_body, None),
+            Self::Rejected(why) => ("rejected", false, Some(why)),
+        }
+    }
+}
+
+impl UndecidedKid {
+    /// A key that was answered with 404 once nobody waited for it any more: the answer has no consequence.
+    pub(crate) fn unwaited(kid: Uuid, now: UtcMicros) -> Self {
+        Self { kid, waiting: 0, not_found: 1, first_not_found_at: Some(now), asked_at: Some(now) }
+    }
+}
+
+/// The error for an app that is pinned to another client (R3).
+pub(crate) fn pinned_elsewhere(app: &AppName) -> StoreError {
+    StoreError::Incompatible(format!(
+        "the app {app} is pinned to another client_id: what is known of its connections must not be judged by another \
+         client's answers; give the new client an app name, or a store, of its own"
+    ))
+}
+
+/// The error for an app that has no row to claim.
+pub(crate) fn not_enrolled(app: &AppName) -> StoreError {
+    StoreError::Incompatible(format!("the app {app} is not enrolled: enrol it before any claim"))
+}
+
+/// A lease is for one app: [`StoreError::Incompatible`] where a read is of another.
+pub(crate) fn of_one_app(lease: &Lease, observations: &[Observation]) -> Result<(), StoreError> {
+    match observations.iter().find(|observation| observation.read.app != lease.app) {
+        None => Ok(()),
+        Some(stray) => {
+            let other = &stray.read.app;
+            Err(StoreError::Incompatible(format!("a read of {other} under the lease of {}", lease.app)))
+        }
+    }
+}
+
 /// The reconciler's port.
 #[async_trait]
 pub trait Refresh: Send + Sync {

@@ -7,7 +7,7 @@ use sqlite::rusqlite::{Connection, Result, params};
 use uuid::Uuid;
 
 use super::columns;
-use crate::books::union;
+use crate::books::{number, union};
 
 /// Records one mark.
 pub(super) fn mark(connection: &Connection, mark: &Checkpoint) -> Result<()> {
@@ -63,19 +63,14 @@ fn refuse(connection: &Connection, instance: Uuid, range: SequenceRange) -> Resu
 }
 
 /// What webhooks say of how far their runs had decided when they left.
-pub(super) fn told(connection: &Connection, through: &BTreeMap<Uuid, u64>) -> Result<()> {
+pub(super) fn told(connection: &Connection, through: &BTreeMap<Uuid, i64>) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO checkpoints (instance, told_through) VALUES (?1, ?2)
          ON CONFLICT (instance) DO UPDATE SET told_through = excluded.told_through
          WHERE told_through < excluded.told_through",
     )?;
     for (instance, through) in through {
-        statement.execute(params![instance.as_bytes(), number(*through)])?;
+        statement.execute(params![instance.as_bytes(), through])?;
     }
     Ok(())
-}
-
-/// A sequence number as SQL takes it.
-fn number(sequence: u64) -> i64 {
-    i64::try_from(sequence).unwrap_or(i64::MAX)
 }

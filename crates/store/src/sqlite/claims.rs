@@ -6,7 +6,8 @@ use sqlite::rusqlite::{Connection, OptionalExtension, Result as SqlResult, Row, 
 use super::columns;
 use super::fault::Fault;
 use super::known::look;
-use crate::{Claim, Claimed, Due, Lease, Postponement, StoreError};
+use crate::refresh::not_enrolled;
+use crate::{Claim, Claimed, Due, Lease, Postponement};
 
 /// The columns that [`claim`] reads: the token, then those of [`look`].
 const COLUMNS: &str = "token, hint_no, answered_no, told_no, hinted_at, hinted_again_at, scheduled_at, not_before,
@@ -77,9 +78,7 @@ pub(super) fn list(
     {
         let app = format!("SELECT {COLUMNS} FROM refreshes WHERE app = ?1 AND token = ''");
         let app = connection.prepare_cached(&app)?.query_row([lease.app.as_str()], |row| claim(&lease.app, row));
-        claims.push(app.optional()?.ok_or_else(|| {
-            StoreError::Incompatible(format!("the app {} is not enrolled: enrol it before any claim", lease.app))
-        })?);
+        claims.push(app.optional()?.ok_or_else(|| not_enrolled(&lease.app))?);
         let due = format!(
             "SELECT {COLUMNS} FROM refreshes
              WHERE app = ?1 AND token <> '' AND claimable_at <= ?2 AND reason <> 'missing'

@@ -2,35 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use events::{AppName, Verification};
+use events::AppName;
 use sqlite::rusqlite::{Connection, Result as SqlResult, params};
 use uuid::Uuid;
 
 use super::fault::{Fault, blames_the_values};
 use super::{books, hints, keys, tally};
-use crate::hints::Telling;
+use crate::recording::{self, Prepared};
 use crate::tally::{Sum, Tally};
 use crate::{Reading, Recorded, StoreError};
-
-/// A reading with what can be computed off the writer thread.
-pub(super) struct Prepared {
-    reading: Reading,
-    sequence: i64,
-    body_id: [u8; 16],
-    tells: String,
-}
-
-/// Prepares a batch; a reading that SQL has no number for is named at once.
-pub(super) fn prepare(readings: &[Reading]) -> Result<Vec<Prepared>, StoreError> {
-    let prepare = |reading: &Reading| {
-        let webhook = &reading.webhook;
-        let culprit = |why: &str| StoreError::Culprit(webhook.receipt, why.to_owned());
-        let sequence = i64::try_from(webhook.sequence).map_err(|_| culprit("its sequence number is out of range"))?;
-        let tells = serde_json::to_string(&reading.tells).map_err(|error| culprit(&error.to_string()))?;
-        Ok(Prepared { sequence, body_id: webhook.body_sha256.body_id(&webhook.app), tells, reading: reading.clone() })
-    };
-    readings.iter().map(prepare).collect()
-}
 
 /// Records a batch.
 pub(super) fn record(connection: &Connection, rows: &[Prepared], body_bytes_max: u64) -> Result<Vec<Recorded>, Fault> {
@@ -38,33 +18,24 @@ pub(super) fn record(connection: &Connection, rows: &[Prepared], body_bytes_max:
     note_apps(connection, rows)?;
     let known_bodies = keep_bodies(connection, rows, body_bytes_max, &mut tally)?;
     let recorded = keep_deliveries(connection, rows, &known_bodies, &mut tally)?;
-    let fresh: Vec<_> = rows
-        .iter()
-        .zip(&recorded)
-        .filter(|(_, recorded)| **recorded != Recorded::Redelivered)
-        .map(|(row, _)| &row.reading)
-        .collect();
-    hint(connection, &fresh)?;
-    note_pending(connection, &fresh)?;
-    note_books(connection, rows)?;
+    let fresh = recording::fresh(rows, &recorded);
+    hints::raise(connection, &recording::tellings(&fresh))?;
+    for ((app, kid), (count, since)) in recording::waiting(&fresh) {
+        keys::wait(connection, app, kid, count, since)?;
+    }
+    books::told(connection, &recording::told_through(rows))?;
     tally::write(connection, &tally)?;
     Ok(recorded)
 }
 
 /// The app is known from its first webhook on.
 fn note_apps(connection: &Connection, rows: &[Prepared]) -> SqlResult<()> {
-    let mut newest = BTreeMap::new();
-    for Prepared { reading, .. } in rows {
-        let webhook = &reading.webhook;
-        let at = newest.entry(&webhook.app).or_insert(webhook.received_at);
-        *at = webhook.received_at.max(*at);
-    }
     let mut statement = connection.prepare_cached(
         "INSERT INTO apps (app, last_webhook_at) VALUES (?1, ?2)
          ON CONFLICT (app) DO UPDATE SET
              last_webhook_at = max(coalesce(last_webhook_at, excluded.last_webhook_at), excluded.last_webhook_at)",
     )?;
-    for (app, at) in newest {
+    for (app, at) in recording::newest_by_app(rows) {
         statement.execute(params![app.as_str(), at.0])?;
     }
     Ok(())
@@ -149,10 +120,6 @@ fn keep_deliveries(
         let Prepared { reading, sequence, body_id, .. } = &rows[index];
         let webhook = &reading.webhook;
         let kid = webhook.verification.kid();
-        let signature = match &webhook.verification {
-            Verification::Pending { jwt, .. } => Some(jwt),
-            Verification::Verified { .. } | Verification::Unchecked => None,
-        };
         let duplicate = known_bodies[index];
         let inserted = statement
             .execute(params![
@@ -164,7 +131,7 @@ fn keep_deliveries(
                 webhook.verification.word(),
                 webhook.verification.binds_body(),
                 kid.as_ref().map(Uuid::as_bytes),
-                signature,
+                recording::signature(webhook),
                 body_id,
                 crate::hints::first_token(&reading.tells),
                 duplicate,
@@ -174,51 +141,10 @@ fn keep_deliveries(
         if inserted == 0 {
             continue;
         }
-        recorded[index] = if duplicate { Recorded::Duplicate } else { Recorded::New };
-        tally.add(&webhook.app, Sum::Duplicates, i64::from(duplicate));
-        tally.add_word(webhook.app.as_str(), Sum::Deliveries, webhook.verification.word(), 1);
+        recorded[index] = recording::recorded(duplicate);
+        recording::count(tally, webhook, duplicate);
     }
     Ok(recorded)
-}
-
-/// Pending deliveries hint when they are decided (R10), all others now.
-fn hint(connection: &Connection, fresh: &[&Reading]) -> SqlResult<()> {
-    let tellings: Vec<_> = fresh
-        .iter()
-        .filter(|reading| !matches!(reading.webhook.verification, Verification::Pending { .. }))
-        .map(|reading| Telling {
-            app: &reading.webhook.app,
-            tells: &reading.tells,
-            binds_body: reading.webhook.verification.binds_body(),
-            received_at: reading.webhook.received_at,
-        })
-        .collect();
-    hints::raise(connection, &tellings)
-}
-
-/// The keys that pending deliveries wait for.
-fn note_pending(connection: &Connection, fresh: &[&Reading]) -> SqlResult<()> {
-    let mut waiting = BTreeMap::new();
-    for webhook in fresh.iter().map(|reading| &reading.webhook) {
-        if let Verification::Pending { kid, .. } = &webhook.verification {
-            let (count, since) = waiting.entry((&webhook.app, *kid)).or_insert((0_i64, webhook.received_at));
-            *count += 1;
-            *since = webhook.received_at.min(*since);
-        }
-    }
-    for ((app, kid), (count, since)) in waiting {
-        keys::wait(connection, app, kid, count, since)?;
-    }
-    Ok(())
-}
-
-fn note_books(connection: &Connection, rows: &[Prepared]) -> SqlResult<()> {
-    let mut through = BTreeMap::new();
-    for webhook in rows.iter().map(|row| &row.reading.webhook) {
-        let told = through.entry(webhook.instance).or_insert(webhook.decided_through);
-        *told = webhook.decided_through.max(*told);
-    }
-    books::told(connection, &through)
 }
 
 /// Names the reading where its values are to blame.

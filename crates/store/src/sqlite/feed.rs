@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use sqlite::rusqlite::{Connection, OptionalExtension, Result as SqlResult, params};
 
 use super::{SqliteStore, columns};
+use crate::feed::relay_name;
 use crate::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page, StoreError};
 
 #[async_trait]
@@ -43,11 +44,6 @@ impl Feed for SqliteStore {
         })
         .await
     }
-}
-
-/// The name of a relay's place, apart from that of the last number.
-fn relay_name(target: &str) -> String {
-    format!("relay:{target}")
 }
 
 fn place(connection: &Connection, name: &str) -> SqlResult<Cursor> {
@@ -105,10 +101,5 @@ fn after(connection: &Connection, cursor: Cursor, filter: &FeedFilter, limit: us
             event: row.get(4)?,
         });
     }
-    // A full page may have left something out behind it; a page that is not full has seen everything.
-    let next = match entries.last() {
-        Some(entry) if entries.len() >= limit => Cursor(entry.number),
-        _ => last.max(cursor),
-    };
-    Ok(Page { entries, next, last })
+    Ok(Page::of(entries, limit, cursor, last))
 }

@@ -49,7 +49,7 @@ impl Inspect for SqliteStore {
 
     async fn dead_letters(&self, reason: Option<&str>, limit: Option<usize>) -> Result<Vec<DeadLetterRow>, StoreError> {
         let reason = reason.map(str::to_owned);
-        self.read(move |connection| letters::list(connection, reason, limit)).await
+        self.read(move |connection| letters::list(connection, reason.as_deref(), limit)).await
     }
 
     async fn dead_letter(&self, id: i64) -> Result<Option<DeadLetterRow>, StoreError> {

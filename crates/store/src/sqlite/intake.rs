@@ -5,13 +5,14 @@ use events::Checkpoint;
 use sqlite::rusqlite::params;
 
 use super::{SqliteStore, books, deliveries, tally};
+use crate::recording;
 use crate::tally::{Sum, Tally};
 use crate::{DeadLetter, Intake, Reading, Recorded, StoreError};
 
 #[async_trait]
 impl Intake for SqliteStore {
     async fn record(&self, readings: &[Reading]) -> Result<Vec<Recorded>, StoreError> {
-        let rows = deliveries::prepare(readings)?;
+        let rows = recording::prepare(readings)?;
         let body_bytes_max = self.rules.body_bytes_per_app_max;
         self.write(move |connection| deliveries::record(connection, &rows, body_bytes_max)).await
     }

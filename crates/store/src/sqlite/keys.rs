@@ -93,14 +93,7 @@ pub(super) fn not_found(connection: &Connection, app: &AppName, kid: Uuid, now: 
         )?
         .query_row(params![app.as_str(), kid.as_bytes(), now.0], undecided_row)
         .optional()?;
-    // Nobody waits for it any more: the answer has no consequence.
-    Ok(counted.unwrap_or(UndecidedKid {
-        kid,
-        waiting: 0,
-        not_found: 1,
-        first_not_found_at: Some(now),
-        asked_at: Some(now),
-    }))
+    Ok(counted.unwrap_or(UndecidedKid::unwaited(kid, now)))
 }
 
 fn undecided_row(row: &Row<'_>) -> Result<UndecidedKid> {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::columns;
 use super::fault::Fault;
+use crate::refresh::pinned_elsewhere;
 use crate::{AppPin, Lease, StoreError};
 
 /// Makes the app known and its first sweep due, unless it is pinned to another client (R3).
@@ -21,11 +22,7 @@ pub(super) fn enrol(connection: &Connection, pin: &AppPin, now: UtcMicros) -> Re
     let pinned: Option<String> =
         connection.prepare_cached("SELECT client_id FROM apps WHERE app = ?1")?.query_row([app], columns::scalar)?;
     if pinned.as_ref() != Some(&pin.client_id) {
-        return Err(StoreError::Incompatible(format!(
-            "the app {app} is pinned to another client_id: what is known of its connections must not be judged by \
-             another client's answers; give the new client an app name, or a store, of its own"
-        ))
-        .into());
+        return Err(pinned_elsewhere(&pin.app).into());
     }
     connection
         .prepare_cached(

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use connections::{Answer, Transition};
+use connections::Transition;
 use events::{AppName, ConnectionToken, UtcMicros};
 use sqlite::rusqlite::{Connection, OptionalExtension, Result as SqlResult, params};
 
 use super::fault::Fault;
 use super::{columns, known, outbox, tally};
 use crate::judging::{AppState, Bench, Depth, GapChange, Kept, Look, Record, Rows, Verdicts, verdict_word};
+use crate::refresh::of_one_app;
 use crate::tally::{Sum, Tally};
-use crate::{Lease, Observation, Rules, StoreError};
+use crate::{Lease, Observation, Rules};
 
 /// Judges and writes.
 pub(super) fn observe(
@@ -22,10 +23,7 @@ pub(super) fn observe(
     now: UtcMicros,
 ) -> Result<Vec<Transition>, Fault> {
     let app = &lease.app;
-    if let Some(stray) = observations.iter().find(|observation| observation.read.app != *app) {
-        let other = &stray.read.app;
-        return Err(StoreError::Incompatible(format!("a read of {other} under the lease of {app}")).into());
-    }
+    of_one_app(lease, observations)?;
     let tokens: BTreeSet<_> = observations.iter().map(|observation| &observation.read.token).collect();
     let mut rows = BTreeMap::new();
     for token in tokens {
@@ -144,11 +142,7 @@ fn want_list(connection: &Connection, app: &AppName, at: UtcMicros) -> SqlResult
 
 fn keep_record(connection: &Connection, record: &Record, request_id: Option<&str>) -> SqlResult<()> {
     let (read, circumstances) = (&record.observation.read, record.circumstances);
-    let (answer, raw) = match &read.answer {
-        Answer::Found { raw, .. } => ("found", Some(raw.to_string())),
-        Answer::NotFound => ("not_found", None),
-        Answer::NotListed => ("not_listed", None),
-    };
+    let (answer, raw) = record.answer();
     connection
         .prepare_cached(
             "INSERT INTO observations (app, token, read_no, as_of, cause, hinted, deletions_allowed, announce, answer, raw,

@@ -117,10 +117,7 @@ fn waiting(connection: &Connection, app: &AppName, receipt: Receipt) -> SqlResul
 
 /// Writes a decision down and drops the signature; answers the word it is counted under.
 fn settle(connection: &Connection, receipt: Receipt, decision: &Decision) -> SqlResult<&'static str> {
-    let (word, binds_body, rejection) = match decision {
-        Decision::Verified { binds_body } => ("verified", *binds_body, None),
-        Decision::Rejected(why) => ("rejected", false, Some(why)),
-    };
+    let (word, binds_body, rejection) = decision.columns();
     connection
         .prepare_cached(
             "UPDATE deliveries SET verification = ?2, binds_body = ?3, rejection = ?4, signature = NULL WHERE receipt = ?1",

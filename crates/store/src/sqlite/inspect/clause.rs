@@ -1,53 +1,34 @@
-//! A query that is put together from the restrictions asked for.
+//! How a listing's values are bound, and running it.
 
 use sqlite::rusqlite::types::Value;
 use sqlite::rusqlite::{Connection, Result, Row, params_from_iter};
+use uuid::Uuid;
 
-/// A SELECT whose restrictions follow each other; every value is bound, never written into the text.
-pub(super) struct Clause {
-    sql: String,
-    values: Vec<Value>,
+use crate::listing::Bound;
+
+impl Bound for Value {
+    fn text(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+
+    fn number(number: i64) -> Self {
+        Self::Integer(number)
+    }
+
+    fn flag(flag: bool) -> Self {
+        Self::Integer(i64::from(flag))
+    }
+
+    fn id(id: Uuid) -> Self {
+        Self::Blob(id.as_bytes().to_vec())
+    }
 }
 
-impl Clause {
-    /// `select` ends before the WHERE.
-    pub(super) fn new(select: &str) -> Self {
-        Self { sql: format!("{select} WHERE TRUE"), values: Vec::new() }
-    }
-
-    /// A restriction without a value.
-    pub(super) fn and(&mut self, condition: &str) {
-        self.sql.push_str(" AND ");
-        self.sql.push_str(condition);
-    }
-
-    /// A restriction by a value, where there is one; `condition` has a `?` for it.
-    pub(super) fn and_value(&mut self, condition: &str, value: Option<impl Into<Value>>) {
-        if let Some(value) = value {
-            self.and_values(condition, [value.into()]);
-        }
-    }
-
-    /// A restriction by several values; `condition` has a `?` for each.
-    pub(super) fn and_values(&mut self, condition: &str, values: impl IntoIterator<Item = Value>) {
-        self.and(condition);
-        self.values.extend(values);
-    }
-
-    /// All rows, or the first `limit`, in the order given.
-    pub(super) fn rows<T>(
-        mut self,
-        connection: &Connection,
-        order: &str,
-        limit: Option<usize>,
-        read: impl FnMut(&Row<'_>) -> Result<T>,
-    ) -> Result<Vec<T>> {
-        self.sql.push_str(" ORDER BY ");
-        self.sql.push_str(order);
-        if let Some(limit) = limit {
-            self.sql.push_str(" LIMIT ?");
-            self.values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
-        }
-        connection.prepare_cached(&self.sql)?.query_map(params_from_iter(self.values), read)?.collect()
-    }
+/// The rows of a listing.
+pub(super) fn rows<T>(
+    connection: &Connection,
+    (sql, values): (String, Vec<Value>),
+    read: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    connection.prepare_cached(&sql)?.query_map(params_from_iter(values), read)?.collect()
 }

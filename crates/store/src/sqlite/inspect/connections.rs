@@ -2,29 +2,16 @@
 
 use connections::Known;
 use events::{AppName, Connection as View, ConnectionToken};
-use sqlite::rusqlite::types::Value;
 use sqlite::rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::clause::Clause;
+use super::clause;
 use crate::ConnectionFilter;
+use crate::listing;
 use crate::sqlite::known as rows;
 
 pub(super) fn list(connection: &Connection, filter: &ConnectionFilter) -> Result<Vec<View>> {
-    let ConnectionFilter { app, status, external_id, deleted, limit, after } = filter;
-    let mut clause = Clause::new(&format!("SELECT {} FROM connections", rows::COLUMNS));
-    clause.and_value("app = ?", app.as_ref().map(|app| app.as_str().to_owned()));
-    clause.and_value("status = ?", status.clone());
-    clause.and_value("external_id = ?", external_id.clone());
-    match deleted {
-        None => {}
-        Some(true) => clause.and("deleted_at IS NOT NULL"),
-        Some(false) => clause.and("deleted_at IS NULL"),
-    }
-    if let Some((app, token)) = after {
-        let key = [app.as_str(), token.as_str()].map(|part| Value::Text(part.to_owned()));
-        clause.and_values("(app, token) > (?, ?)", key);
-    }
-    clause.rows(connection, "app, token", *limit, |row| Ok(rows::known(row)?.view()))
+    let select = format!("SELECT {} FROM connections", rows::COLUMNS);
+    clause::rows(connection, listing::connections(&select, filter), |row| Ok(rows::known(row)?.view()))
 }
 
 pub(super) fn of_token(connection: &Connection, token: &ConnectionToken) -> Result<Vec<View>> {

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use events::{BodyHash, Receipt};
 use sqlite::rusqlite::{Connection, OptionalExtension, Result, Row};
 
-use super::clause::Clause;
+use super::clause;
+use crate::listing;
 use crate::sqlite::columns;
 use crate::{DeliveryDetail, DeliveryFilter, DeliveryRow};
 
@@ -12,23 +13,9 @@ use crate::{DeliveryDetail, DeliveryFilter, DeliveryRow};
 const COLUMNS: &str = "receipt, deliveries.app, received_at, verification, duplicate, sha256, token";
 
 pub(super) fn list(connection: &Connection, filter: &DeliveryFilter) -> Result<Vec<DeliveryRow>> {
-    let DeliveryFilter { app, verification, duplicate, token, since, limit, before } = filter;
     // A CROSS JOIN walks its left side first, whatever the planner thinks of it.
-    let mut clause =
-        Clause::new(&format!("SELECT {COLUMNS} FROM deliveries CROSS JOIN bodies ON bodies.id = deliveries.body_id"));
-    clause.and_value("deliveries.app = ?", app.as_ref().map(|app| app.as_str().to_owned()));
-    clause.and_value("token = ?", token.as_ref().map(|token| token.as_str().to_owned()));
-    clause.and_value("received_at >= ?", since.map(|since| since.0));
-    clause.and_value("receipt < ?", before.map(|receipt| receipt.0.as_bytes().to_vec()));
-    clause.and_value("duplicate = ?", duplicate.map(i64::from));
-    match verification.as_deref() {
-        None => {}
-        // Words that have an index of their own stand in the text: a bound value could not choose it.
-        Some("pending") => clause.and("verification = 'pending'"),
-        Some("rejected") => clause.and("verification = 'rejected'"),
-        Some(word) => clause.and_value("verification = ?", Some(word.to_owned())),
-    }
-    clause.rows(connection, "receipt DESC", *limit, row)
+    let select = format!("SELECT {COLUMNS} FROM deliveries CROSS JOIN bodies ON bodies.id = deliveries.body_id");
+    clause::rows(connection, listing::deliveries(&select, filter), row)
 }
 
 fn row(row: &Row<'_>) -> Result<DeliveryRow> {

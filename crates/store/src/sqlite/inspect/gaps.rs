@@ -3,7 +3,8 @@
 use events::ConnectionToken;
 use sqlite::rusqlite::{Connection, Result, Row};
 
-use super::clause::Clause;
+use super::clause;
+use crate::listing;
 use crate::sqlite::columns;
 use crate::{GapFilter, GapRow};
 
@@ -13,17 +14,8 @@ pub(super) fn list(
     filter: &GapFilter,
     token: Option<&ConnectionToken>,
 ) -> Result<Vec<GapRow>> {
-    let GapFilter { app, open, since, limit } = filter;
-    let mut clause = Clause::new("SELECT id, app, token, kind, found_at, closed_at, outcome FROM gaps");
-    clause.and_value("app = ?", app.as_ref().map(|app| app.as_str().to_owned()));
-    clause.and_value("token = ?", token.map(|token| token.as_str().to_owned()));
-    clause.and_value("found_at >= ?", since.map(|since| since.0));
-    match open {
-        None => {}
-        Some(true) => clause.and("closed_at IS NULL"),
-        Some(false) => clause.and("closed_at IS NOT NULL"),
-    }
-    clause.rows(connection, "id DESC", *limit, row)
+    let select = "SELECT id, app, token, kind, found_at, closed_at, outcome FROM gaps";
+    clause::rows(connection, listing::gaps(select, filter, token), row)
 }
 
 fn row(row: &Row<'_>) -> Result<GapRow> {

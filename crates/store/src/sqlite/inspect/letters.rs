@@ -3,21 +3,17 @@
 use bytes::Bytes;
 use sqlite::rusqlite::{Connection, OptionalExtension, Result, Row};
 
-use super::clause::Clause;
+use super::clause;
 use crate::DeadLetterRow;
+use crate::listing;
 use crate::sqlite::columns;
 
 /// The columns that [`row`] reads, in its order.
 const COLUMNS: &str = "id, receipt, app, reason, detail, buried_at, length(body), envelope";
 
-pub(super) fn list(
-    connection: &Connection,
-    reason: Option<String>,
-    limit: Option<usize>,
-) -> Result<Vec<DeadLetterRow>> {
-    let mut clause = Clause::new(&format!("SELECT {COLUMNS} FROM dead_letters"));
-    clause.and_value("reason = ?", reason);
-    clause.rows(connection, "id DESC", limit, row)
+pub(super) fn list(connection: &Connection, reason: Option<&str>, limit: Option<usize>) -> Result<Vec<DeadLetterRow>> {
+    let select = format!("SELECT {COLUMNS} FROM dead_letters");
+    clause::rows(connection, listing::letters(&select, reason, limit), row)
 }
 
 pub(super) fn one(connection: &Connection, id: i64) -> Result<Option<DeadLetterRow>> {
