@@ -77,7 +77,7 @@ async fn a_silent_broker_is_waited_for_once_and_its_late_confirmation_takes_the_
     is_degraded(&spooled).await;
     // These go to the spool at once; the drain tries them, and is the only one to do so.
     publish(&spooled, 2..=3).await;
-    scene.broker.asked_so_often(3).await;
+    scene.broker.asked_so_often(2).await;
     scene.broker.behaves(Manner::Accept);
     scene.broker.speak(Ok(()));
     emptied(&spooled).await;
