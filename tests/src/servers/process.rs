@@ -15,13 +15,19 @@ pub fn free_port() -> Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
-/// A running child process; killed when dropped.
+/// A running child process; killed when dropped, and also when this process ends without dropping it (a server shared by
+/// tests is never dropped, and a test may be killed).
 #[derive(Debug)]
 pub struct ServerProcess {
     name: &'static str,
     child: Child,
     log: PathBuf,
+    guard: Child,
 }
+
+/// Waits for the end of its input, which comes when this process ends in any way; then kills the server and removes its
+/// folder.
+const GUARD: &str = r#"cat >/dev/null; kill -9 "$1" 2>/dev/null; rm -rf "$2""#;
 
 impl ServerProcess {
     /// Starts `command` with its output appended to `log`.
@@ -29,7 +35,12 @@ impl ServerProcess {
         let output = File::options().create(true).append(true).open(log)?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = command.spawn().with_context(|| format!("{name} could not be started"))?;
-        Ok(Self { name, child, log: log.to_owned() })
+        let folder = log.parent().context("the log has no folder")?;
+        let mut guard = Command::new("/bin/sh");
+        guard.args(["-c", GUARD, "guard", &child.id().to_string()]).arg(folder);
+        guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let guard = guard.spawn().context("the guard of a server could not be started")?;
+        Ok(Self { name, child, log: log.to_owned(), guard })
     }
 
     /// Its process id.
@@ -99,7 +110,10 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // A frozen process takes SIGKILL too. Nothing is left to do where it has ended already.
+        // The guard first: it would kill whoever got the process id next. A frozen process takes SIGKILL too. Nothing is
+        // left to do where either has ended already.
+        drop(self.guard.kill());
+        drop(self.guard.wait());
         drop(self.child.kill());
         drop(self.child.wait());
     }
