@@ -27,6 +27,7 @@ pub(crate) struct Gauges {
     hint_oldest_unanswered: Gauge,
     refresh_overdue: Gauge,
     connections: IntGaugeVec,
+    connections_overdue: IntGaugeVec,
     gaps: IntCounterVec,
     gaps_open: IntGauge,
     outbox_oldest_age: Gauge,
@@ -61,6 +62,11 @@ impl Gauges {
                 "How long the most overdue read is overdue; 0 where none is",
             )?,
             connections: integers("finlinkd_connections", "Connections by status", &["app", "status"])?,
+            connections_overdue: integers(
+                "finlinkd_connections_overdue",
+                "Connections whose next read is overdue by more than a minute",
+                &["app"],
+            )?,
             gaps,
             gaps_open: integer("finlinkd_gaps_open", "Gaps whose webhook may still come")?,
             outbox_oldest_age: gauge(
@@ -102,6 +108,9 @@ impl Gauges {
             for (status, count) in statuses {
                 self.connections.with_label_values(&[app.as_str(), status]).set(*count as i64);
             }
+        }
+        for (app, count) in &totals.overdue {
+            self.connections_overdue.with_label_values(&[app.as_str()]).set(*count as i64);
         }
         for (app, kinds) in &totals.gaps {
             for (kind, count) in kinds {

@@ -19,6 +19,7 @@ pub struct Metrics {
 pub(crate) struct SpoolMetrics {
     pub(crate) messages: IntGauge,
     pub(crate) bytes: IntGauge,
+    pub(crate) room_bytes: IntGauge,
     pub(crate) oldest_age: Gauge,
     pub(crate) broker_connected: IntGauge,
 }
@@ -43,6 +44,10 @@ impl SpoolMetrics {
         let metrics = Self {
             messages: IntGauge::new("finlinkd_spool_messages", "Messages in the spool, not yet at the broker.")?,
             bytes: IntGauge::new("finlinkd_spool_bytes", "Bytes of messages in the spool.")?,
+            room_bytes: IntGauge::new(
+                "finlinkd_spool_room_bytes",
+                "Bytes that the spool may still take, by its limit and by what is reserved of its disk.",
+            )?,
             oldest_age: Gauge::with_opts(Opts::new(
                 "finlinkd_spool_oldest_age_seconds",
                 "Age of the oldest message in the spool; 0 when it is empty.",
@@ -51,6 +56,7 @@ impl SpoolMetrics {
         };
         registry.register(Box::new(metrics.messages.clone()))?;
         registry.register(Box::new(metrics.bytes.clone()))?;
+        registry.register(Box::new(metrics.room_bytes.clone()))?;
         registry.register(Box::new(metrics.oldest_age.clone()))?;
         registry.register(Box::new(metrics.broker_connected.clone()))?;
         Ok(metrics)

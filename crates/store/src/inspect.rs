@@ -1,6 +1,7 @@
 //! What a person needs: listings, one thing in full, sums. Reads only; works beside a running pipeline.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -188,6 +189,9 @@ pub struct Explanation {
     pub deletions_held: bool,
 }
 
+/// A read that is due is not overdue yet for as long as this: someone has to get round to it.
+pub const OVERDUE_COUNTS_AFTER: Duration = Duration::from_mins(1);
+
 /// Sums over the whole store, for gauges, `status` and reports. One query each; meant for every few seconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Totals {
@@ -213,6 +217,8 @@ pub struct Totals {
     pub hints_unanswered: u64,
     /// The earliest time at which something should have been read and was not.
     pub overdue_since: Option<UtcMicros>,
+    /// Connections whose read is overdue by more than [`OVERDUE_COUNTS_AFTER`], by app.
+    pub overdue: BTreeMap<AppName, u64>,
     /// Last successful sweep by app.
     pub swept_at: BTreeMap<AppName, UtcMicros>,
     /// Gaps by app and kind.

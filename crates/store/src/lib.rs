@@ -25,7 +25,7 @@ pub use error::StoreError;
 pub use feed::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page};
 pub use inspect::{
     ConnectionFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation, GapFilter, GapRow,
-    Inspect, RefreshRow, Totals,
+    Inspect, OVERDUE_COUNTS_AFTER, RefreshRow, Totals,
 };
 pub use intake::{DeadLetter, DeadLetterReason, Intake, Reading, Recorded};
 pub use refresh::{

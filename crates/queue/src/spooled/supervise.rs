@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 
-use super::Core;
+use super::{Core, disk};
 use crate::QueueState;
 use crate::embedded::{Depth, Engine};
 
@@ -110,6 +110,12 @@ impl Core {
         }
     }
 
+    /// What this instance's own spool may still take; 0 where its disk does not answer.
+    fn room_bytes(&self) -> u64 {
+        let left_of_disk = disk::free_bytes(&self.folder).unwrap_or(0).saturating_sub(self.settings.reserve_bytes);
+        left_of_disk.min(self.spool.shared.room_bytes())
+    }
+
     pub(super) fn adopted(&self) -> MutexGuard<'_, Option<Arc<Engine>>> {
         self.adopted.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,6 +125,7 @@ impl Core {
         let age = depth.oldest_at.map_or(Duration::ZERO, |at| UtcMicros::now().since(at));
         self.metrics.messages.set(depth.messages as i64);
         self.metrics.bytes.set(depth.bytes as i64);
+        self.metrics.room_bytes.set(self.room_bytes() as i64);
         self.metrics.oldest_age.set(age.as_secs_f64());
         self.metrics.broker_connected.set(i64::from(*self.primary_state.borrow() == QueueState::Ready));
     }

@@ -92,7 +92,9 @@ pub async fn totals_count_everything_once(engine: &dyn Engine) {
     let waiting = world.stores.inspect.totals(at(20)).await.unwrap();
     assert_eq!((waiting.hints_unanswered, waiting.hint_oldest_at), (1, Some(at(5))));
     assert_eq!(waiting.overdue_since, None, "it is being read");
-    assert_eq!(world.stores.inspect.totals(at(90)).await.unwrap().overdue_since, Some(at(80)), "nobody answered");
+    let late = world.stores.inspect.totals(at(90)).await.unwrap();
+    assert_eq!((late.overdue_since, late.overdue[&app()]), (Some(at(80)), 0), "nobody answered");
+    assert_eq!(world.stores.inspect.totals(at(141)).await.unwrap().overdue[&app()], 1, "nor for a minute after");
     world.answer(&claimed, found(ready(1, 1)), 21).await;
     let totals = world.stores.inspect.totals(at(21)).await.unwrap();
     assert_eq!((totals.deliveries["verified"], totals.deliveries["pending"]), (2, 1));

@@ -198,3 +198,19 @@ async fn the_metrics_tell_of_the_spool_and_of_the_broker() {
     eventually("the spool is seen to be empty", || scene.metric("finlinkd_spool_messages") == 0).await;
     assert_eq!(scene.metric("finlinkd_spool_oldest_age_seconds"), 0);
 }
+
+#[tokio::test]
+async fn the_metrics_tell_how_much_more_the_spool_takes() {
+    let scene = Scene::new(away());
+    let size = webhook(1).size_bytes() as u64;
+    let spooled = scene.open_with(&SpoolSettings { bytes_max: 3 * size, ..scene.settings() });
+    publish(&spooled, 1..=2).await;
+    eventually("one more is seen to fit", || scene.metric("finlinkd_spool_room_bytes") == size as i64).await;
+    drop(spooled);
+
+    let scene = Scene::new(away());
+    let spooled = scene.open_with(&SpoolSettings { reserve_bytes: u64::MAX, ..scene.settings() });
+    eventually("the spool was looked at", || scene.metric("finlinkd_spool_oldest_age_seconds") == 0).await;
+    assert_eq!(scene.metric("finlinkd_spool_room_bytes"), 0);
+    drop(spooled);
+}

@@ -3,8 +3,8 @@
 use events::{AppName, UtcMicros};
 use sqlite::rusqlite::{Connection, Result, Row};
 
-use crate::Totals;
 use crate::sqlite::columns;
+use crate::{OVERDUE_COUNTS_AFTER, Totals};
 
 pub(super) fn read(connection: &Connection, now: UtcMicros) -> Result<Totals> {
     let mut totals = Totals::default();
@@ -53,6 +53,7 @@ fn read_waiting(connection: &Connection, now: UtcMicros, totals: &mut Totals) ->
         totals.overdue_since = columns::time_option(row, 0)?.filter(|at| *at <= now);
         Ok(())
     })?;
+    read_overdue(connection, now, totals)?;
     each(connection, "SELECT count(*) FROM gaps WHERE closed_at IS NULL", |row| {
         totals.gaps_open = columns::count(row, 0)?;
         Ok(())
@@ -61,6 +62,18 @@ fn read_waiting(connection: &Connection, now: UtcMicros, totals: &mut Totals) ->
         totals.checkpoint_at = columns::time_option(row, 0)?;
         Ok(())
     })
+}
+
+fn read_overdue(connection: &Connection, now: UtcMicros, totals: &mut Totals) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT app, (SELECT count(*) FROM refreshes
+             WHERE refreshes.app = apps.app AND claimable_at IS NOT NULL AND claimable_at < ?1 AND token <> '') FROM apps",
+    )?;
+    let mut rows = statement.query([now.minus(OVERDUE_COUNTS_AFTER).0])?;
+    while let Some(row) = rows.next()? {
+        totals.overdue.insert(columns::parsed(row, 0)?, columns::count(row, 1)?);
+    }
+    Ok(())
 }
 
 fn each(connection: &Connection, sql: &str, mut take: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
