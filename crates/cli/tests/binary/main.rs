@@ -6,4 +6,5 @@ mod demo;
 mod help;
 mod pipeline;
 mod process;
+mod shapes;
 mod wrong_starts;
