@@ -7,4 +7,5 @@ mod help;
 mod pipeline;
 mod process;
 mod shapes;
+mod sigkill;
 mod wrong_starts;
