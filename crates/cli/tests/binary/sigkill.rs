@@ -38,7 +38,7 @@ fn stored(folder: &Path) -> BTreeSet<String> {
 
 /// Waits until `enough`; every look happens on a thread that may block.
 async fn until(what: &str, mut enough: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !tokio::task::block_in_place(&mut enough) {
         assert!(Instant::now() < deadline, "{what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
