@@ -2,6 +2,7 @@
 
 mod attempts;
 mod confirms;
+mod definitions;
 mod exchange;
 mod outages;
 mod refusals;

@@ -22,6 +22,9 @@ pub const DEAD_LETTERS: &str = "finlinkd.dead-letters";
 pub const EVENTS: &str = "finlinkd.events";
 /// Deliveries of one message before the broker sets it aside.
 pub const DELIVERY_LIMIT: u32 = 20;
+/// From RabbitMQ 4.0 on a queue without a limit has one of 20, and drops what is over it where it leads nowhere else. A dead
+/// letter must wait for the store however often that takes; -1, which says so, is not known before 4.0.
+const NO_DELIVERY_LIMIT: u32 = 1_000_000_000;
 
 /// Which part of the topology a connection needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,7 @@ fn parts(need: Need, settings: &Settings) -> Vec<Part> {
         ("x-queue-type", text("quorum")),
         ("x-overflow", text("reject-publish")),
         ("x-max-length-bytes", number(settings.dead_letters_bytes_max)),
+        ("x-delivery-limit", number(u64::from(NO_DELIVERY_LIMIT))),
     ];
     let webhooks = vec![
         ("x-queue-type", text("quorum")),
