@@ -7,6 +7,7 @@ use std::time::Duration;
 use feed::Settings;
 use reqwest::StatusCode;
 use serde_json::json;
+use socket2::{Domain, Socket, Type};
 
 use crate::scene::{Scene, Seen};
 use crate::served::{Served, TOKEN, quick};
@@ -115,8 +116,8 @@ async fn no_more_streams_are_open_than_the_setting_says_and_a_closed_one_makes_r
 
 #[tokio::test]
 async fn a_reader_that_takes_nothing_is_dropped_and_can_resume() {
-    // More than all buffers on the way can hold.
-    const CONNECTIONS: usize = 400;
+    // More than the kernel buffers on the way can hold.
+    const CONNECTIONS: usize = 128;
     const ENTITY_BYTES: usize = 64 * 1024;
     let scene = Scene::new(&["main"]).await;
     let names: Vec<String> = (0..CONNECTIONS).map(|n| format!("CONN{n:06}")).collect();
@@ -127,7 +128,10 @@ async fn a_reader_that_takes_nothing_is_dropped_and_can_resume() {
     let settings = Settings { stalled_for_max: Duration::from_millis(50), stream_page_max: 5, ..quick() };
     let api = Served::new(&scene, settings);
 
-    let mut socket = TcpStream::connect(api.address).unwrap();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(32 * 1024).unwrap();
+    socket.connect(&api.address.into()).unwrap();
+    let mut socket = TcpStream::from(socket);
     let request = format!(
         "GET /v1/events HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
     );
@@ -152,6 +156,6 @@ async fn a_reader_that_takes_nothing_is_dropped_and_can_resume() {
     let all = scene.all().await.len();
     assert!(ids.len() < all, "it took all of {all} events");
     let mut stream = resume(&api, "/v1/events", *ids.last().unwrap()).await;
-    assert_eq!(stream.events(all - ids.len()).await.last().unwrap().id, all as u64);
+    assert_eq!(stream.event().await.unwrap().id, ids.last().unwrap() + 1);
     api.stopped().await;
 }
