@@ -16,6 +16,12 @@ use crate::part::Part;
 use crate::patience::{Leave, Patience};
 use crate::sorting::Sorted;
 
+/// A part that fails so often in a row, with the store writable each time, is divided ...
+const PART_FAILURES_MAX: u32 = 3;
+
+/// ... and a single message that does is buried. More often, since a row that is locked for long looks the same.
+const MESSAGE_FAILURES_MAX: u32 = 10;
+
 /// What became of the messages of a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -81,7 +87,7 @@ impl<'a> Storing<'a> {
     async fn part(&mut self, part: Part, reason: DeadLetterReason) -> Result<(), Leave> {
         let mut waiting = vec![part];
         while let Some(part) = waiting.pop() {
-            if part.is_empty() {
+            if part.len() == 0 {
                 continue;
             }
             match self.attempt(&part).await? {
@@ -98,15 +104,24 @@ impl<'a> Storing<'a> {
         Ok(())
     }
 
-    /// One call of the store, made again for as long as it is away.
+    /// One call of the store, made again for as long as it is away. A store that answers probes and yet fails the same part
+    /// again and again is not away: something in the part makes it fail, by a fault of ours.
     async fn attempt(&mut self, part: &Part) -> Result<Attempt, Leave> {
+        let failures_max = if part.len() == 1 { MESSAGE_FAILURES_MAX } else { PART_FAILURES_MAX };
+        let mut failures = 0;
         loop {
             let called = AssertUnwindSafe(part.store(self.intake)).catch_unwind().await;
             let attempt = match called {
                 Ok(Ok(recorded)) => Attempt::Stored(recorded),
                 Ok(Err(StoreError::Unavailable(why))) => {
                     self.patience.wait(&why).await?;
-                    continue;
+                    let writable = AssertUnwindSafe(self.intake.probe()).catch_unwind().await;
+                    failures = if matches!(writable, Ok(Ok(()))) { failures + 1 } else { 0 };
+                    if failures < failures_max {
+                        continue;
+                    }
+                    error!(error = why, messages = part.len(), "the store can be written, but not with these messages");
+                    Attempt::Refused(None, why)
                 }
                 Ok(Err(StoreError::Culprit(receipt, why))) => Attempt::Refused(Some(receipt), why),
                 Ok(Err(unfit @ (StoreError::Incompatible(_) | StoreError::Fenced(_)))) => {

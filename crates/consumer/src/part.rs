@@ -20,10 +20,10 @@ pub(crate) struct Blamed {
 }
 
 impl Part {
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Readings(readings) => readings.is_empty(),
-            Self::Marks(marks) => marks.is_empty(),
+            Self::Readings(readings) => readings.len(),
+            Self::Marks(marks) => marks.len(),
         }
     }
 

@@ -96,6 +96,8 @@ pub(crate) struct State {
     pub(crate) probes: usize,
     pub(crate) culprits: HashSet<Receipt>,
     pub(crate) panics_on: HashSet<Receipt>,
+    /// With one of these a call fails as if the store were away.
+    pub(crate) stumbles_on: HashSet<Receipt>,
     /// Answers of the coming calls (any method), before the store behaves again.
     pub(crate) errors: VecDeque<StoreError>,
 }
@@ -126,6 +128,9 @@ impl Intake for Store {
         for reading in readings {
             let receipt = reading.webhook.receipt;
             assert!(!state.panics_on.contains(&receipt), "a fault of ours");
+            if state.stumbles_on.contains(&receipt) {
+                return Err(StoreError::Unavailable("the write failed".to_owned()));
+            }
             if state.culprits.contains(&receipt) {
                 return Err(StoreError::Culprit(receipt, "a value that no column takes".to_owned()));
             }
@@ -163,7 +168,7 @@ impl Intake for Store {
     async fn probe(&self) -> Result<(), StoreError> {
         let mut state = self.state.lock().unwrap();
         state.probes += 1;
-        state.errors.pop_front().map_or(Ok(()), Err)
+        state.errors.front().map_or(Ok(()), |error| Err(error.clone()))
     }
 }
 

@@ -89,6 +89,19 @@ async fn a_panic_while_recording_is_narrowed_down_to_its_message() {
     assert!(state.letters[0].detail.contains("a fault of ours"), "{}", state.letters[0].detail);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_message_with_which_a_writable_store_always_fails_is_no_outage() {
+    let store = Arc::<Store>::default();
+    let (webhooks, deliveries) = deliveries(100);
+    store.state.lock().unwrap().stumbles_on.insert(webhooks[42].receipt);
+
+    let tally = tally_of(deliveries, &store).await;
+
+    assert_eq!((tally.new, tally.dead), (99, 1));
+    let letter = &store.state.lock().unwrap().letters[0];
+    assert_eq!((letter.receipt, letter.detail.as_str()), (Some(webhooks[42].receipt), "the write failed"));
+}
+
 #[tokio::test]
 async fn a_message_over_the_limit_is_tried_alone_and_buried_only_if_it_fails_again() {
     let store = Arc::<Store>::default();
