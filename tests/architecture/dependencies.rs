@@ -25,6 +25,7 @@ const DRIVERS: &[(&str, &[&str])] = &[
     ("lapin", &["queue"]),
     ("rusqlite", &["sqlite"]),
     ("tokio-postgres", &["store"]),
+    ("deadpool", &["store"]),
     ("deadpool-postgres", &["store"]),
     ("tokio-postgres-rustls", &["store"]),
     ("reqwest", &["reconciler", "simulator"]),

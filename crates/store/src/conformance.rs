@@ -22,7 +22,7 @@ pub mod lease;
 pub mod observe;
 pub mod order;
 pub mod pending;
-mod world;
+pub mod world;
 
 use std::any::Any;
 use std::sync::Arc;

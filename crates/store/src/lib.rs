@@ -15,6 +15,7 @@ mod inspect;
 mod intake;
 mod judging;
 mod listing;
+pub mod postgres;
 mod recording;
 mod refresh;
 mod settings;

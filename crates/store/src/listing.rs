@@ -4,7 +4,7 @@
 use events::ConnectionToken;
 use uuid::Uuid;
 
-use crate::{ConnectionFilter, DeliveryFilter, GapFilter};
+use crate::{ConnectionFilter, Cursor, DeliveryFilter, FeedFilter, GapFilter};
 
 /// A value as an engine binds it.
 pub(crate) trait Bound {
@@ -95,6 +95,22 @@ pub(crate) fn connections<V: Bound>(select: &str, filter: &ConnectionFilter) -> 
         listing.and(&format!("(app, token) > ({app}, {token})"));
     }
     listing.ordered("app, token", *limit)
+}
+
+/// Numbered events after `cursor`. `of_token`: the order where they are of one connection, which has few.
+pub(crate) fn events<V: Bound>(
+    select: &str,
+    cursor: Cursor,
+    filter: &FeedFilter,
+    of_token: &str,
+    limit: usize,
+) -> (String, Vec<V>) {
+    let FeedFilter { app, token } = filter;
+    let mut listing = Listing::new(select);
+    listing.and_value("number > ?", Some(V::number(cursor.0 as i64)));
+    listing.and_value("app = ?", app.as_ref().map(|app| V::text(app.as_str())));
+    listing.and_value("token = ?", token.as_ref().map(|token| V::text(token.as_str())));
+    listing.ordered(if token.is_some() { of_token } else { "number" }, Some(limit))
 }
 
 /// Gaps, newest first. `token`: of this connection only.

@@ -119,6 +119,27 @@ impl Postgres {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
+    /// Makes a user who needs a password; all others need none.
+    pub fn create_user(&self, name: &str, password: &str) -> Result<()> {
+        let rules = self.folder.path().join("data/pg_hba.conf");
+        let others = std::fs::read_to_string(&rules)?;
+        std::fs::write(&rules, format!("host all {name} 127.0.0.1/32 scram-sha-256\n{others}"))?;
+        let user = format!("CREATE USER {name} PASSWORD '{password}'; SELECT pg_reload_conf()");
+        self.query("postgres", &user).map(drop)
+    }
+
+    /// Makes a certificate for `localhost` that nobody vouches for, and offers encryption from now on.
+    pub fn offer_encryption(&self) -> Result<()> {
+        let mut command = Command::new("openssl");
+        command.args(["req", "-new", "-x509", "-nodes", "-subj", "/CN=localhost", "-days", "30"]);
+        command.args(["-out", "data/server.crt", "-keyout", "data/server.key"]).current_dir(self.folder.path());
+        user::run_as("postgres", &mut command)?;
+        let output = command.output().context("openssl could not be started")?;
+        ensure!(output.status.success(), "openssl failed\n{}", String::from_utf8_lossy(&output.stderr));
+        self.query("postgres", "ALTER SYSTEM SET ssl = on")?;
+        self.query("postgres", "SELECT pg_reload_conf()").map(drop)
+    }
+
     /// The process id of the server, for measurements.
     pub fn process_id(&self) -> Option<u32> {
         self.server.as_ref().map(ServerProcess::id)

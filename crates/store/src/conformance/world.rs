@@ -15,24 +15,25 @@ use super::{Engine, Stores};
 use crate::{AppPin, Claimed, Due, FeedFilter, Lease, Observation, Reading, Recorded, RefreshRow, Rules};
 
 /// The second 0 of every scenario.
-pub(super) const START: UtcMicros = UtcMicros(1_800_000_000_000_000);
+pub const START: UtcMicros = UtcMicros(1_800_000_000_000_000);
 
 /// The time `seconds` into the scenario.
-pub(super) fn at(seconds: u64) -> UtcMicros {
+pub fn at(seconds: u64) -> UtcMicros {
     START.plus(Duration::from_secs(seconds))
 }
 
-pub(super) fn app() -> AppName {
+/// The app of every scenario.
+pub fn app() -> AppName {
     "shop".parse().unwrap()
 }
 
 /// The `n`th connection.
-pub(super) fn token(n: u32) -> ConnectionToken {
+pub fn token(n: u32) -> ConnectionToken {
     format!("TOKEN{n:05}").parse().unwrap()
 }
 
 /// One webhook after the other, each with a receipt, a sequence number and a body of its own.
-pub(super) fn webhook(tells: BodyTells, verification: Verification, at: UtcMicros) -> Reading {
+pub fn webhook(tells: BodyTells, verification: Verification, at: UtcMicros) -> Reading {
     let receipt = Receipt::draw();
     let body = Bytes::from(format!("{{\"receipt\":\"{receipt}\"}}"));
     let webhook = RawWebhook {
@@ -52,17 +53,19 @@ pub(super) fn webhook(tells: BodyTells, verification: Verification, at: UtcMicro
 }
 
 /// The same body under another receipt.
-pub(super) fn again(reading: &Reading) -> Reading {
+pub fn again(reading: &Reading) -> Reading {
     let mut reading = reading.clone();
     reading.webhook.receipt = Receipt::draw();
     reading
 }
 
-pub(super) fn names(tokens: &[u32]) -> BodyTells {
+/// A body that names connections.
+pub fn names(tokens: &[u32]) -> BodyTells {
     BodyTells::Tokens { tokens: tokens.iter().copied().map(token).collect(), more: false }
 }
 
-pub(super) fn bound() -> Verification {
+/// A signature that covers the body.
+pub fn bound() -> Verification {
     Verification::Verified { kid: Uuid::from_u128(7), binds_body: true }
 }
 
@@ -70,12 +73,13 @@ pub(super) fn unbound() -> Verification {
     Verification::Verified { kid: Uuid::from_u128(7), binds_body: false }
 }
 
-pub(super) fn pending(kid: u128) -> Verification {
+/// A signature by a key that is not known yet.
+pub fn pending(kid: u128) -> Verification {
     Verification::Pending { kid: Uuid::from_u128(kid), jwt: format!("jwt-of-{kid}") }
 }
 
 /// Finlink's answer about the `n`th connection: READY, last updated at `updated` seconds.
-pub(super) fn ready(n: u32, updated: u64) -> Value {
+pub fn ready(n: u32, updated: u64) -> Value {
     let status = ConnectionStatus {
         credentials_token: token(n),
         status: Status::Ready,
@@ -94,7 +98,8 @@ pub(super) fn ready(n: u32, updated: u64) -> Value {
     serde_json::to_value(status).unwrap()
 }
 
-pub(super) fn found(raw: Value) -> Answer {
+/// An answer with this status.
+pub fn found(raw: Value) -> Answer {
     let status = ConnectionStatus::from_value(raw.clone()).unwrap();
     Answer::Found { status: Box::new(status), raw }
 }
@@ -192,6 +197,7 @@ impl World {
     }
 }
 
-pub(super) fn read(token: ConnectionToken, read_no: u64, answer: Answer, second: u64) -> Read {
+/// A read of a connection of the app.
+pub fn read(token: ConnectionToken, read_no: u64, answer: Answer, second: u64) -> Read {
     Read { app: app(), token, read_no, as_of: at(second), answer }
 }

@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use sqlite::rusqlite::{Connection, OptionalExtension, Result as SqlResult, params};
 
+use super::inspect::clause;
 use super::{SqliteStore, columns};
 use crate::feed::relay_name;
-use crate::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page, StoreError};
+use crate::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page, StoreError, listing};
 
 #[async_trait]
 impl Feed for SqliteStore {
@@ -76,30 +77,16 @@ fn number(connection: &Connection, limit: usize) -> SqlResult<Numbered> {
 
 fn after(connection: &Connection, cursor: Cursor, filter: &FeedFilter, limit: usize) -> SqlResult<Page> {
     let last = last(connection)?;
-    let mut sql = "SELECT number, app, token, kind, event FROM outbox WHERE number > ?1".to_owned();
+    let select = "SELECT number, app, token, kind, event FROM outbox";
     // Commit order is number order; by seq the index on tokens serves as it is.
-    let mut order = " ORDER BY number LIMIT ?4";
-    if filter.app.is_some() {
-        sql.push_str(" AND app = ?2");
-    }
-    if filter.token.is_some() {
-        sql.push_str(" AND token = ?3");
-        order = " ORDER BY seq LIMIT ?4";
-    }
-    sql.push_str(order);
-    let mut entries = Vec::new();
-    let mut statement = connection.prepare_cached(&sql)?;
-    let app = filter.app.as_ref().map(events::AppName::as_str);
-    let token = filter.token.as_ref().map(events::ConnectionToken::as_str);
-    let mut rows = statement.query(params![cursor.0 as i64, app, token, limit as i64])?;
-    while let Some(row) = rows.next()? {
-        entries.push(FeedEntry {
+    let entries = clause::rows(connection, listing::events(select, cursor, filter, "seq", limit), |row| {
+        Ok(FeedEntry {
             number: columns::count(row, 0)?,
             app: columns::parsed(row, 1)?,
             token: columns::parsed(row, 2)?,
             kind: row.get(3)?,
             event: row.get(4)?,
-        });
-    }
+        })
+    })?;
     Ok(Page::of(entries, limit, cursor, last))
 }

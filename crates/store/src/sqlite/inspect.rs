@@ -1,6 +1,6 @@
 //! A person's port: listings and sums, each from one snapshot.
 
-mod clause;
+pub(super) mod clause;
 mod connections;
 mod deliveries;
 mod gaps;

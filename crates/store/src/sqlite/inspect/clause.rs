@@ -25,7 +25,7 @@ impl Bound for Value {
 }
 
 /// The rows of a listing.
-pub(super) fn rows<T>(
+pub(in crate::sqlite) fn rows<T>(
     connection: &Connection,
     (sql, values): (String, Vec<Value>),
     read: impl FnMut(&Row<'_>) -> Result<T>,

@@ -1,0 +1,87 @@
+//! The books (R8): marks of ingress runs. Idempotent, and in whatever order they come.
+
+use std::collections::BTreeMap;
+
+use events::{Checkpoint, SequenceRange};
+use uuid::Uuid;
+
+use super::columns;
+use super::fault::Fault;
+use super::session::Session;
+use crate::books::{number, union};
+
+/// What webhooks say of how far their runs had decided when they left.
+pub(super) const TOLD: &str = "
+    INSERT INTO told (stripe, instance, through)
+    SELECT pg_backend_pid() % 64, * FROM unnest($1::uuid[], $2::bigint[])
+    ON CONFLICT (instance, stripe) DO UPDATE SET through = excluded.through WHERE told.through < excluded.through";
+
+pub(super) async fn told(session: &Session, through: &BTreeMap<Uuid, i64>) -> Result<(), Fault> {
+    let (instances, through): (Vec<_>, Vec<_>) =
+        through.iter().map(|(instance, through)| (*instance, *through)).unzip();
+    session.execute(TOLD, &[&instances, &through]).await?;
+    Ok(())
+}
+
+/// Records marks, run by run.
+pub(super) async fn mark(session: &Session, marks: &[Checkpoint]) -> Result<(), Fault> {
+    let mut runs: BTreeMap<Uuid, Vec<&Checkpoint>> = BTreeMap::new();
+    for mark in marks {
+        runs.entry(mark.instance).or_default().push(mark);
+    }
+    for (instance, marks) in runs {
+        let (started, at): (Vec<_>, Vec<_>) = marks.iter().map(|mark| (mark.started_at.0, mark.at.0)).unzip();
+        let through: Vec<_> = marks.iter().map(|mark| number(mark.decided_through)).collect();
+        let last = marks.iter().any(|mark| mark.last);
+        // The row of the run is locked by it: whoever merges its ranges does so alone.
+        session
+            .execute(
+                "INSERT INTO checkpoints (instance, started_at, at, decided_through, last)
+                 SELECT $1, max(started_at), max(at), max(through), $5
+                 FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS marks (started_at, at, through)
+                 ON CONFLICT (instance) DO UPDATE SET
+                     started_at = excluded.started_at,
+                     at = greatest(checkpoints.at, excluded.at),
+                     decided_through = greatest(checkpoints.decided_through, excluded.decided_through),
+                     last = checkpoints.last OR excluded.last",
+                &[&instance, &started, &at, &through, &last],
+            )
+            .await?;
+        let refused = union(marks.iter().flat_map(|mark| mark.refused.iter().copied()));
+        if !refused.is_empty() {
+            refuse(session, instance, refused).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Merges ranges with those that they overlap or touch.
+async fn refuse(session: &Session, instance: Uuid, mut ranges: Vec<SequenceRange>) -> Result<(), Fault> {
+    let (first, through) = bounds(&ranges);
+    // Kept ranges do not overlap: of those that begin before a new one, only the last can reach it.
+    let neighbours = session
+        .query(
+            "DELETE FROM refused USING unnest($2::bigint[], $3::bigint[]) AS fresh (first, through)
+             WHERE refused.instance = $1 AND refused.first <= fresh.through + 1 AND refused.through >= fresh.first - 1
+               AND refused.first >= coalesce((SELECT max(kept.first) FROM refused AS kept
+                   WHERE kept.instance = $1 AND kept.first <= fresh.first), fresh.first)
+             RETURNING refused.first, refused.through",
+            &[&instance, &first, &through],
+        )
+        .await?;
+    for row in &neighbours {
+        ranges.push(SequenceRange { from: columns::count(row, 0)?, through: columns::count(row, 1)? });
+    }
+    let (first, through) = bounds(&union(ranges));
+    session
+        .execute(
+            "INSERT INTO refused (instance, first, through) SELECT $1, * FROM unnest($2::bigint[], $3::bigint[])",
+            &[&instance, &first, &through],
+        )
+        .await?;
+    Ok(())
+}
+
+fn bounds(ranges: &[SequenceRange]) -> (Vec<i64>, Vec<i64>) {
+    ranges.iter().map(|range| (number(range.from), number(range.through))).unzip()
+}

@@ -1,0 +1,65 @@
+//! The consumer's port.
+
+use async_trait::async_trait;
+use events::Checkpoint;
+
+use super::deliveries::{self, Batch};
+use super::fault::{self, Fault};
+use super::{PostgresStore, WRITE, books, letters};
+use crate::recording::{self, Prepared};
+use crate::{DeadLetter, Intake, Reading, Recorded, StoreError};
+
+impl PostgresStore {
+    async fn record_rows(&self, rows: Vec<Prepared>, trial: bool) -> Result<Vec<Recorded>, Fault> {
+        let batch = Batch { rows, body_bytes_max: self.rules.body_bytes_per_app_max, trial };
+        self.transact(WRITE, batch, |session, batch| Box::pin(deliveries::record(session, batch))).await
+    }
+
+    /// Which reading of a batch is to blame for `fault`: each is tried alone.
+    async fn culprit(&self, readings: &[Reading], fault: Fault) -> Result<Vec<Recorded>, StoreError> {
+        for reading in readings {
+            let rows = recording::prepare(std::slice::from_ref(reading))?;
+            match self.record_rows(rows, true).await {
+                Err(fault) if fault.blames_the_values() => {
+                    return Err(StoreError::Culprit(reading.webhook.receipt, fault::told(fault).to_string()));
+                }
+                Ok(_) | Err(Fault::Trial) => {}
+                Err(other) => return Err(fault::told(other)),
+            }
+        }
+        Err(fault::told(fault))
+    }
+}
+
+#[async_trait]
+impl Intake for PostgresStore {
+    async fn record(&self, readings: &[Reading]) -> Result<Vec<Recorded>, StoreError> {
+        if readings.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = recording::prepare(readings)?;
+        deliveries::check(&rows)?;
+        match self.record_rows(rows, false).await {
+            Err(fault) if fault.blames_the_values() => self.culprit(readings, fault).await,
+            outcome => outcome.map_err(fault::told),
+        }
+    }
+
+    async fn mark(&self, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
+        self.write(checkpoints.to_vec(), |session, marks| Box::pin(books::mark(session, marks))).await
+    }
+
+    async fn bury(&self, letters: &[DeadLetter]) -> Result<(), StoreError> {
+        self.write(letters.to_vec(), |session, letters| Box::pin(letters::bury(session, letters))).await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.write((), |session, ()| {
+            Box::pin(async {
+                session.execute("UPDATE meta SET value = value + 1 WHERE name = 'probes'", &[]).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+}

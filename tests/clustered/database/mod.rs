@@ -1,0 +1,34 @@
+//! The PostgreSQL engine on a real server.
+
+mod conformance;
+
+use std::sync::OnceLock;
+
+use secrecy::SecretString;
+use store::postgres::{Address, PostgresStore, Settings};
+use store::{MigrateMode, Rules};
+use tests::servers::Postgres;
+use uuid::Uuid;
+
+/// One server for the tests that break nothing; each works in a database of its own.
+fn shared() -> &'static Postgres {
+    static SHARED: OnceLock<Postgres> = OnceLock::new();
+    SHARED.get_or_init(|| Postgres::launch().unwrap())
+}
+
+/// The name of a new, empty database of the shared server.
+fn new_database() -> String {
+    let name = format!("test_{}", Uuid::new_v4().simple());
+    shared().create_database(&name).unwrap();
+    name
+}
+
+fn address(url: &str) -> Address {
+    Address::Given(SecretString::from(url.to_owned()))
+}
+
+/// A store at this address.
+fn store_with(url: &str, rules: Rules) -> PostgresStore {
+    let settings = store::Settings { folder: "unused".into(), migrate: MigrateMode::Auto, rules };
+    PostgresStore::connect(address(url), "test", &settings, &Settings::default()).unwrap()
+}
