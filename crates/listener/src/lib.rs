@@ -6,6 +6,7 @@
 
 mod bearer;
 mod bound;
+mod closing;
 mod limits;
 mod problem;
 mod serve;

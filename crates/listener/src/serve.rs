@@ -4,13 +4,19 @@
 
 use std::io;
 use std::pin::pin;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpServer, web};
 use socket2::SockRef;
 use tokio_util::sync::CancellationToken;
 
+use crate::closing::let_nobody_in;
 use crate::{Bound, Limits, Problem};
+
+/// At the stop, connections that wait to be accepted get this long to become requests in flight, since the server closes
+/// those of which it has read nothing.
+const SETTLING: Duration = Duration::from_millis(100);
 
 /// Serves what `configure` sets up; it is called once per worker. A path that it does not know answers 404.
 ///
@@ -25,6 +31,7 @@ pub async fn serve(
     let (address, setting) = (bound.address(), bound.setting);
     // The standard library listens with a backlog of its own choice; listening again adjusts it.
     SockRef::from(&bound.listener).listen(i32::try_from(limits.backlog).unwrap_or(i32::MAX))?;
+    let door = bound.listener.try_clone()?;
     let app = move || App::new().default_service(web::to(nothing_here)).configure(configure.clone());
     let server = HttpServer::new(app)
         .workers(limits.workers())
@@ -45,8 +52,16 @@ pub async fn serve(
         ended = &mut server => return ended,
         () = stop.cancelled() => {}
     }
+    let stopping = async {
+        match let_nobody_in(&door) {
+            Ok(()) => tokio::time::sleep(SETTLING).await,
+            Err(error) => tracing::debug!(%address, setting, %error, "who connects at this moment may be reset"),
+        }
+        drop(door);
+        handle.stop(true).await;
+    };
     // The server does the stopping, so it must be polled while the handle waits for it.
-    let (ended, ()) = tokio::join!(server, handle.stop(true));
+    let (ended, ()) = tokio::join!(server, stopping);
     tracing::info!(%address, setting, "stopped listening");
     ended
 }

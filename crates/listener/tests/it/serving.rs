@@ -1,11 +1,13 @@
 //! How requests are served, refused and, at the stop, finished.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::web;
 use listener::{Limits, Problem};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
@@ -92,6 +94,44 @@ async fn the_stop_cuts_no_request_and_closes_idle_connections() {
     let address = served.address;
     served.ended().await;
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_let_in_before_the_stop_is_answered() {
+    let arrived = Arc::new(Semaphore::new(0));
+    let served = Served::start(few_workers(), {
+        let arrived = Arc::clone(&arrived);
+        move |routes| {
+            let arrived = Arc::clone(&arrived);
+            let answer = move || {
+                arrived.add_permits(1);
+                std::future::ready("here")
+            };
+            routes.route("/", web::get().to(answer));
+        }
+    });
+    // A connection for each request, so that at any moment some wait to be accepted.
+    let address = served.address;
+    let clients: Vec<_> = (0..8).map(|_| tokio::spawn(ask_until_refused(address))).collect();
+    arrived.acquire_many(100).await.unwrap().forget();
+    served.stop.cancel();
+    served.ended().await;
+    for client in clients {
+        assert_eq!(client.await.unwrap(), None, "a request without an answer");
+    }
+}
+
+/// Asks over a new connection each time until there is none to be had; what came instead of an answer.
+async fn ask_until_refused(address: SocketAddr) -> Option<String> {
+    while let Ok(mut client) = TcpStream::connect(address).await {
+        let mut answer = String::new();
+        let sent = client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+        let heard = client.read_to_string(&mut answer).await;
+        if sent.is_err() || heard.is_err() || !answer.ends_with("here") {
+            return Some(format!("{sent:?} {heard:?} {answer:?}"));
+        }
+    }
+    None
 }
 
 #[tokio::test(flavor = "multi_thread")]
