@@ -2,9 +2,13 @@
 //!
 //! Not here: any assertion about finlinkd. The test targets beside this folder hold those.
 
+pub mod binary;
 pub mod deployment;
+pub mod finlink;
+pub mod http;
 pub mod load;
 pub mod proxy;
+pub mod sender;
 #[cfg(feature = "servers")]
 pub mod servers;
 pub mod signing;

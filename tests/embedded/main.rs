@@ -1,0 +1,11 @@
+//! The real binary with the embedded engines, told everything by its environment, between a sender and a Finlink that share
+//! no code with it. What is expected here stands in the design and in Finlink's documentation, not in the code.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod convergence;
+mod crashes;
+mod explaining;
+mod scene;
+mod signatures;
+mod stopping;
