@@ -27,6 +27,14 @@ pub struct Arguments {
 pub enum Command {
     /// Runs everything in one process: receiver, consumer, reconciler, feed, user's API, metrics and health.
     Run,
+    /// Runs the receiver alone: webhooks into RabbitMQ, or onto its own disk while RabbitMQ is away.
+    Ingress,
+    /// Runs a consumer alone: from RabbitMQ into PostgreSQL; any number at a time.
+    Consumer,
+    /// Runs the reconciler alone, the one that asks Finlink; further ones stand by.
+    Reconciler,
+    /// Runs the feed and the user's API alone; any number at a time.
+    Feed,
     /// Shows it all against a simulated Finlink, in one process, and checks the outcome.
     Demo(commands::demo::Options),
     /// Runs a simulated Finlink on its own, to try `finlinkd run` against.
@@ -43,6 +51,8 @@ pub enum Command {
     DeadLetters(commands::dead_letters::Options),
     /// Lists and sums up changes that no webhook told of; alone it lists them.
     Gaps(commands::gaps::Options),
+    /// Proves that every acknowledged webhook is stored.
+    Ledger(commands::ledger::Options),
     /// Checks the settings and prints the effective ones, secrets masked.
     CheckConfig(commands::check_config::Options),
     /// Brings the schemas in the data folder up to date.

@@ -7,16 +7,22 @@ use std::time::Duration;
 
 use events::{AppName, UtcMicros};
 use prometheus::{Gauge, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
-use queue::embedded::Depth;
 use store::{DeadLetterReason, Inspect, Totals};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::Health;
-use crate::wiring::Queue;
+use crate::admin::{Health, Readiness};
+use crate::commands::ledger::SILENT_AFTER;
+use crate::roles::part::Part;
+use crate::roles::process::Base;
+use crate::settings::Role;
+use crate::wiring::{Queue, Store};
 
 /// What a gap can be about.
 const GAP_KINDS: [&str; 3] = ["import", "update", "token"];
+
+/// The books are proven once in so many sums: that reads every delivery.
+const LEDGER_EVERY_SUMS: u32 = 60;
 
 /// How often the sums are made.
 const EVERY: Duration = Duration::from_secs(5);
@@ -33,9 +39,7 @@ pub(crate) struct Gauges {
     outbox_oldest_age: Gauge,
     dead_letters: IntGaugeVec,
     deletions_held: IntGaugeVec,
-    spool_messages: IntGauge,
-    spool_bytes: IntGauge,
-    spool_oldest_age: Gauge,
+    ledger_holes: IntGauge,
 }
 
 impl Gauges {
@@ -79,20 +83,11 @@ impl Gauges {
                 "Connections whose proven deletion waits for an operator",
                 &["app"],
             )?,
-            spool_messages: integer("finlinkd_spool_messages", "Webhooks that wait on this machine's disk")?,
-            spool_bytes: integer("finlinkd_spool_bytes", "Their bytes, envelopes included")?,
-            spool_oldest_age: gauge(
-                "finlinkd_spool_oldest_age_seconds",
-                "Age of the oldest webhook that waits on this machine's disk; 0 where none does",
+            ledger_holes: integer(
+                "finlinkd_ledger_holes",
+                "Numbers that an ingress said were stored and that are not (`finlinkd ledger verify` names them)",
             )?,
         })
-    }
-
-    /// Shows what waits in the queue.
-    fn show_queue(&self, depth: &Depth, now: UtcMicros) {
-        self.spool_messages.set(depth.messages as i64);
-        self.spool_bytes.set(depth.bytes as i64);
-        self.spool_oldest_age.set(depth.oldest_at.map_or(0.0, |at| now.since(at).as_secs_f64()));
     }
 
     /// Shows `totals` as of `now`.
@@ -139,15 +134,39 @@ fn keep<T: prometheus::core::Collector + Clone + 'static>(
     Ok(metric)
 }
 
-/// Makes the sums until `stop`, and tells `store` how that went.
-pub(crate) async fn run(
+/// Starts showing what the queue holds and, for a role that speaks for the store, its sums. `None`: there is nothing to show.
+pub(crate) fn start(
+    base: &Base,
+    role: Role,
+    queue: Option<&Queue>,
+    store: Option<&Store>,
+    readiness: &mut Readiness,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<Part>> {
+    let apps: Vec<_> = base.settings.apps.keys().cloned().collect();
+    // One role shows the sums, so that they are not counted once for each consumer.
+    let speaks = matches!(role, Role::Run | Role::Reconciler);
+    let gauges = if speaks { Some(Gauges::register(&base.registry, &apps)?) } else { None };
+    let store = store.map(|store| {
+        let (health, state) = watch::channel(Health::Ready);
+        readiness.part("store", move || state.borrow().clone());
+        Sums { inspect: store.inspect(), gauges, health }
+    });
+    if queue.is_none() && store.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Part::spawn("totals", run(store, queue.cloned(), stop.clone()))))
+}
+
+struct Sums {
     inspect: Arc<dyn Inspect>,
-    queue: Queue,
-    gauges: Gauges,
-    store: watch::Sender<Health>,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+    gauges: Option<Gauges>,
+    health: watch::Sender<Health>,
+}
+
+async fn run(sums: Option<Sums>, queue: Option<Queue>, stop: CancellationToken) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(EVERY);
+    let mut made: u32 = 0;
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -155,15 +174,40 @@ pub(crate) async fn run(
             _ = ticks.tick() => {}
         }
         let now = UtcMicros::now();
-        gauges.show_queue(&queue.depth(), now);
-        let health = match inspect.totals(now).await {
+        if let Some(queue) = &queue {
+            queue.show(now);
+        }
+        if let Some(sums) = &sums {
+            sums.make(now).await;
+            if made.is_multiple_of(LEDGER_EVERY_SUMS) {
+                sums.prove(now).await;
+            }
+            made = made.wrapping_add(1);
+        }
+    }
+}
+
+impl Sums {
+    /// Proves the books; a store that does not answer is told of by the sums.
+    async fn prove(&self, now: UtcMicros) {
+        let Some(gauges) = &self.gauges else { return };
+        if let Ok(books) = self.inspect.books().await {
+            let holes: u64 = books.iter().map(|books| books.verdict(now, SILENT_AFTER).holes()).sum();
+            gauges.ledger_holes.set(i64::try_from(holes).unwrap_or(i64::MAX));
+        }
+    }
+
+    async fn make(&self, now: UtcMicros) {
+        let health = match self.inspect.totals(now).await {
             Ok(totals) => {
-                gauges.show(&totals, now);
+                if let Some(gauges) = &self.gauges {
+                    gauges.show(&totals, now);
+                }
                 Health::Ready
             }
             Err(error) => Health::Degraded(error.to_string()),
         };
-        store.send_if_modified(|known| {
+        self.health.send_if_modified(|known| {
             let changed = *known != health;
             if changed && let Health::Degraded(reason) = &health {
                 tracing::warn!(%reason, "the store does not answer");

@@ -1,6 +1,6 @@
 //! `finlinkd`: the binary's code as a library, so that tests can run the whole pipeline in-process on port 0.
 //!
-//! Start at [`execute`] (what a command line does) and [`roles::run::run_with`] (the pipeline). This is the only crate that
+//! Start at [`execute`] (what a command line does) and [`roles::process::run_with`] (the pipeline). This is the only crate that
 //! reads the environment, and `wiring` the only module that names concrete engines. Not here: any rule about webhooks or
 //! connections.
 
@@ -23,7 +23,7 @@ use arguments::{Arguments, Command};
 use exit::Failure;
 use settings::{Problems, Role, Settings, Sources, load};
 
-pub use roles::run::{Addresses, Running, run_with, start};
+pub use roles::process::{Addresses, Running, run_with, start};
 
 /// Makes aws-lc-rs the process' one TLS provider. A second call changes nothing.
 pub fn install_tls_provider() {
@@ -36,11 +36,11 @@ pub fn execute(arguments: Arguments) -> Result<(), Failure> {
     let sources = Sources::of_this_process(arguments.config);
     let settings = || ready_for(Role::Command, &sources);
     match arguments.command {
-        Command::Run => {
-            let settings = ready_for(Role::Run, &sources)?;
-            logs::start(&settings.log);
-            block_on(roles::run::run(settings))
-        }
+        Command::Run => run_role(Role::Run, &sources),
+        Command::Ingress => run_role(Role::Ingress, &sources),
+        Command::Consumer => run_role(Role::Consumer, &sources),
+        Command::Reconciler => run_role(Role::Reconciler, &sources),
+        Command::Feed => run_role(Role::Feed, &sources),
         Command::Demo(options) => block_on(commands::demo::run(&options)),
         Command::Simulate(options) => block_on(commands::simulate::run(&options)),
         Command::Status(options) => block_on(commands::status::run(&settings()?, &options)),
@@ -49,11 +49,18 @@ pub fn execute(arguments: Arguments) -> Result<(), Failure> {
         Command::Events(options) => block_on(commands::events::run(&settings()?, &options)),
         Command::DeadLetters(options) => block_on(commands::dead_letters::run(&settings()?, &options)),
         Command::Gaps(options) => block_on(commands::gaps::run(&settings()?, &options)),
+        Command::Ledger(options) => block_on(commands::ledger::run(&settings()?, &options)),
         Command::CheckConfig(options) => commands::check_config::run(&sources, &options),
         Command::Migrate => block_on(commands::migrate::run(&settings()?)),
         Command::Schema(options) => commands::schema::run(&options),
         Command::Healthcheck => block_on(commands::healthcheck::run(&settings()?)),
     }
+}
+
+fn run_role(role: Role, sources: &Sources) -> Result<(), Failure> {
+    let settings = ready_for(role, sources)?;
+    logs::start(&settings.log);
+    block_on(roles::process::run(role, settings))
 }
 
 fn ready_for(role: Role, sources: &Sources) -> Result<Settings, Failure> {

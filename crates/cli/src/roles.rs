@@ -1,9 +1,13 @@
-//! What a process can be: a file a role, each with a `start` that returns running [`part::Part`]s; `run` is all of them.
+//! What a process can be: a file a part, each with a `start` that returns running [`part::Part`]s; [`process`] knows which role
+//! has which.
 
 mod consumer;
 mod feed;
+mod health;
 mod ingress;
-mod part;
+mod keys;
+mod listeners;
+pub(crate) mod part;
+pub mod process;
 mod reconciler;
-pub mod run;
 mod stages;

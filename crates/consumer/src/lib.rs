@@ -6,6 +6,7 @@
 //! are applied by the store, under the row's lock).
 
 mod consumer;
+mod dead_letters;
 pub mod envelope;
 mod isolation;
 mod metrics;
@@ -16,6 +17,7 @@ mod sorting;
 mod taking;
 
 pub use consumer::{Consumer, Error, Step};
+pub use dead_letters::DeadLetters;
 pub use isolation::Tally;
 pub use metrics::Metrics;
 pub use settings::Settings;

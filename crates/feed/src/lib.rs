@@ -7,8 +7,10 @@
 pub mod api;
 mod metrics;
 mod numberer;
+mod relay;
 mod settings;
 
 pub use metrics::Metrics;
 pub use numberer::{Error, Numberer, Step};
+pub use relay::{EventSink, NotRelayed, Relay, Relayed};
 pub use settings::Settings;

@@ -10,6 +10,7 @@ pub struct Metrics {
     pub(crate) streams: IntGauge,
     pub(crate) waiting: IntGauge,
     pub(crate) streams_stalled: IntCounter,
+    pub(crate) unrouted: IntCounter,
 }
 
 impl Metrics {
@@ -33,6 +34,10 @@ impl Metrics {
             streams_stalled: counter(
                 "finlinkd_api_streams_stalled_total",
                 "Event streams dropped because their reader took nothing",
+            )?,
+            unrouted: counter(
+                "finlinkd_events_unrouted_total",
+                "Events relayed to the exchange for which no queue was bound",
             )?,
         })
     }

@@ -16,6 +16,9 @@ pub struct Settings {
     /// ... up to this. The most that numbering adds to an event's way.
     #[serde(with = "humantime_serde")]
     pub poll_max: Duration,
+    /// Events for the broker's exchange are looked for at least this often; sooner when this process numbers some.
+    #[serde(with = "humantime_serde")]
+    pub relay_every: Duration,
     /// The longest that one request may wait for events.
     #[serde(with = "humantime_serde")]
     pub wait_max: Duration,
@@ -44,6 +47,7 @@ impl Default for Settings {
             number_at_once_max: 1000,
             poll_min: Duration::from_millis(50),
             poll_max: Duration::from_millis(500),
+            relay_every: Duration::from_secs(1),
             wait_max: Duration::from_mins(1),
             waiting_max: 1000,
             streams_max: 200,

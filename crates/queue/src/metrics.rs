@@ -1,6 +1,9 @@
 //! What the queue tells Prometheus.
 
+use events::UtcMicros;
 use prometheus::{Gauge, Histogram, HistogramOpts, IntGauge, Opts, Registry};
+
+use crate::embedded::Depth;
 
 /// In seconds: a group commit takes a fraction of a millisecond, the spool takes over after two seconds.
 const CONFIRM_BUCKETS: [f64; 13] =
@@ -36,6 +39,20 @@ impl Metrics {
         )?;
         registry.register(Box::new(confirm_duration.clone()))?;
         Ok(Self { confirm_duration, spool: SpoolMetrics::register(registry)? })
+    }
+}
+
+impl Metrics {
+    /// Shows what waits in an embedded queue, whose place the spool's series take.
+    pub fn show_depth(&self, depth: &Depth, now: UtcMicros) {
+        self.spool.messages.set(i64::try_from(depth.messages).unwrap_or(i64::MAX));
+        self.spool.bytes.set(i64::try_from(depth.bytes).unwrap_or(i64::MAX));
+        self.spool.oldest_age.set(depth.oldest_at.map_or(0.0, |at| now.since(at).as_secs_f64()));
+    }
+
+    /// Shows whether a process that only consumes has its broker.
+    pub fn show_broker(&self, connected: bool) {
+        self.spool.broker_connected.set(i64::from(connected));
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::StoreError;
+use crate::{Books, StoreError};
 
 /// Which deliveries are wanted; newest first. `None` in a field: no restriction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -266,6 +266,9 @@ pub trait Inspect: Send + Sync {
 
     /// The apps that the store knows.
     async fn apps(&self) -> Result<Vec<AppName>, StoreError>;
+
+    /// The books of every ingress run, newest first. Reads all deliveries: meant for every few minutes.
+    async fn books(&self) -> Result<Vec<Books>, StoreError>;
 
     /// Sums.
     async fn totals(&self, now: UtcMicros) -> Result<Totals, StoreError>;

@@ -14,6 +14,7 @@ mod hints;
 mod inspect;
 mod intake;
 mod judging;
+mod ledger;
 mod listing;
 pub mod postgres;
 mod recording;
@@ -29,6 +30,7 @@ pub use inspect::{
     Inspect, OVERDUE_COUNTS_AFTER, RefreshRow, Totals,
 };
 pub use intake::{DeadLetter, DeadLetterReason, Intake, Reading, Recorded};
+pub use ledger::{Books, Verdict};
 pub use refresh::{
     AppPin, Claim, Claimed, Decision, Due, Lease, Observation, PendingWebhook, Postponement, Refresh, Ruling,
     SealedSession, StoredKey, UndecidedKid,

@@ -24,7 +24,8 @@ use super::simulation::SimulationArgs;
 use super::{finish, stdout};
 use crate::exit::Failure;
 use crate::output;
-use crate::roles::run::{Running, start};
+use crate::roles::process::{Running, start};
+use crate::settings::Role;
 use crate::{logs, signals};
 
 /// What the app is called.
@@ -67,7 +68,8 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let world = speed::world(options);
     let simulator = Simulator::start_on_loopback(world).map_err(|error| Failure::Usage(error.to_string()))?;
     let pipeline_stop = CancellationToken::new();
-    let running = start(speed::settings(&simulator, folder.path(), log)?, pipeline_stop.clone())?;
+    let settings = speed::settings(&simulator, folder.path(), log)?;
+    let running = start(Role::Run, settings, pipeline_stop.clone()).await?;
     let outcome = send_and_compare(options, &simulator, &running, &stop).await;
     pipeline_stop.cancel();
     let ended = running.ended().await;
@@ -95,7 +97,8 @@ async fn send_and_compare(
     stop: &CancellationToken,
 ) -> Result<Checked, Failure> {
     let bar = Bar::start(options.json);
-    let url = format!("http://{}/webhooks/{APP}", running.addresses.listen);
+    let address = running.addresses.listen.ok_or_else(|| anyhow::anyhow!("nobody listens for webhooks"))?;
+    let url = format!("http://{address}/webhooks/{APP}");
     let sent = tokio::select! {
         sent = simulator.run(&url, stop) => sent,
         never = bar.follow(simulator) => match never {},

@@ -8,6 +8,7 @@ pub(crate) mod events;
 mod explain;
 pub(crate) mod gaps;
 pub(crate) mod healthcheck;
+pub(crate) mod ledger;
 pub(crate) mod migrate;
 mod refresh;
 pub(crate) mod schema;

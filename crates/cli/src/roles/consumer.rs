@@ -1,21 +1,21 @@
-//! The consumer: from the queue into the store.
+//! The consumer: from the queue into the store; and what the broker set aside, among the dead letters.
 
-use consumer::{Consumer, Metrics};
-use queue::Subscription;
+use consumer::{Consumer, DeadLetters, Metrics};
 use tokio_util::sync::CancellationToken;
 
 use super::part::Part;
-use super::run::Base;
-use crate::wiring::Store;
+use super::process::Base;
+use crate::wiring::{Queue, Store};
 
-/// Starts it.
-pub(super) fn start(
-    base: &Base,
-    subscription: Subscription,
-    store: &Store,
-    stop: CancellationToken,
-) -> anyhow::Result<Part> {
+/// Starts both.
+pub(super) fn start(base: &Base, queue: &Queue, store: &Store, stop: &CancellationToken) -> anyhow::Result<Vec<Part>> {
     let metrics = Metrics::register(&base.registry)?;
-    let consumer = Consumer::new(subscription, store.intake(), base.settings.consumer.clone(), metrics);
-    Ok(Part::spawn("consumer", consumer.run(stop)))
+    let settings = &base.settings.consumer;
+    let consumer = Consumer::new(queue.subscribe(), store.intake(), settings.clone(), metrics.clone());
+    let mut parts = vec![Part::spawn("consumer", consumer.run(stop.clone()))];
+    if let Some(set_aside) = queue.dead_letters() {
+        let reader = DeadLetters::new(set_aside, store.intake(), settings.clone(), metrics);
+        parts.push(Part::spawn("dead-letter reader", reader.run(stop.clone())));
+    }
+    Ok(parts)
 }

@@ -1,16 +1,29 @@
-//! The feed: events get their numbers, and the user's API serves them and the table of connections.
+//! The feed: events get their numbers, the user's API serves them and the table of connections, and where there is a broker
+//! they are relayed to its exchange.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
 use feed::api::{self, ApiWiring};
-use feed::{Metrics, Numberer};
+use feed::{EventSink, Metrics, NotRelayed, Numberer, Relay, Relayed};
 use listener::{BearerToken, Bound};
+use queue::rabbitmq::{EventPublisher, Routed};
+use store::FeedEntry;
 use tokio_util::sync::CancellationToken;
 
 use super::part::Part;
-use super::run::Base;
-use crate::wiring::Store;
+use super::process::Base;
+use crate::wiring::{Queue, Store};
 
-/// Starts both.
-pub(super) fn start(base: &Base, bound: Bound, store: &Store, stop: &CancellationToken) -> anyhow::Result<[Part; 2]> {
+/// Starts all of it.
+pub(super) fn start(
+    base: &Base,
+    bound: Bound,
+    queue: &Queue,
+    store: &Store,
+    stop: &CancellationToken,
+) -> anyhow::Result<Vec<Part>> {
     let metrics = Metrics::register(&base.registry)?;
     let settings = &base.settings;
     let numberer = Numberer::new(store.feed(), settings.feed.clone(), metrics.clone());
@@ -24,8 +37,31 @@ pub(super) fn start(base: &Base, bound: Bound, store: &Store, stop: &Cancellatio
         metrics,
         limits: settings.http.clone(),
     };
-    Ok([
-        Part::spawn("feed", numberer.run(stop.clone())),
-        Part::spawn("user's API", api::serve(bound, wiring, stop.clone())),
-    ])
+    let mut parts = Vec::new();
+    if let Some(exchange) = queue.events() {
+        let sink = Arc::new(Exchange(exchange));
+        let relay = Relay::new(store.feed(), sink, settings.feed.clone(), wiring.metrics.clone(), numberer.latest());
+        parts.push(Part::spawn("event relay", relay.run(stop.clone())));
+    }
+    parts.push(Part::spawn("feed", numberer.run(stop.clone())));
+    parts.push(Part::spawn("user's API", api::serve(bound, wiring, stop.clone())));
+    Ok(parts)
+}
+
+/// The broker's exchange for events.
+struct Exchange(EventPublisher);
+
+#[async_trait]
+impl EventSink for Exchange {
+    async fn relay(&self, entry: &FeedEntry) -> Result<Relayed, NotRelayed> {
+        // The sequence number tells a new delivery of the same event from a new event no better than the event's id does,
+        // but it orders: connection and number make the message's id.
+        let id = format!("{}-{}", entry.token, entry.number);
+        let event = Bytes::from(entry.event.clone());
+        match self.0.publish(&entry.app, &entry.kind, &id, event).await {
+            Ok(Routed::ToAQueue) => Ok(Relayed::Routed),
+            Ok(Routed::Nowhere) => Ok(Relayed::Unrouted),
+            Err(error) => Err(NotRelayed(error.to_string())),
+        }
+    }
 }

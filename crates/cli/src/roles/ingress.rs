@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use verification::{KeySnapshot, Mode};
 
 use super::part::Part;
-use super::run::Base;
+use super::process::Base;
 
 /// How often a person is reminded that nobody verifies.
 const REMIND_EVERY: Duration = Duration::from_mins(10);

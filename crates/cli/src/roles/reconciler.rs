@@ -6,7 +6,7 @@ use reconciler::{KeyBoard, Metrics, Reconciler, SecretSource, Wiring, keys_endpo
 use tokio_util::sync::CancellationToken;
 
 use super::part::Part;
-use super::run::Base;
+use super::process::Base;
 use crate::settings::App;
 use crate::wiring::Store;
 
@@ -36,7 +36,7 @@ pub(super) fn start(
             anyhow::Ok(())
         }));
     }
-    let token = BearerToken::new(settings.internal.resolve().map_err(anyhow::Error::msg)?);
+    let token = BearerToken::new(settings.internal.access.resolve().map_err(anyhow::Error::msg)?);
     let (keys, limits, stop) = (keys.clone(), settings.http.clone(), stop.clone());
     parts.push(Part::spawn(
         "key endpoint",

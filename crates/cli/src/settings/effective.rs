@@ -9,7 +9,7 @@ impl Settings {
     /// As JSON, secrets masked, keys without a value left out.
     pub fn to_masked_json(&self) -> Value {
         let mut shown = self.clone();
-        shown.queue.url = mask_url(&shown.queue.url);
+        shown.queue.url = shown.queue.url.split(',').map(mask_url).collect::<Vec<_>>().join(",");
         shown.store.url = mask_url(&shown.store.url);
         let mut tree = Value::Object(fit::pattern_of(&shown));
         drop_nulls(&mut tree);

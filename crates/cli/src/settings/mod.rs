@@ -6,6 +6,7 @@
 
 mod bounds;
 mod effective;
+mod engines;
 mod fit;
 mod load;
 mod problem;
@@ -21,6 +22,7 @@ use events::AppName;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+pub use engines::{QueueEngine, StoreEngine};
 pub use load::{PREFIX, Sources, load};
 pub use problem::{Key, Problem, Problems};
 pub use secret::{MASK, Secret};
@@ -47,14 +49,20 @@ pub struct Settings {
     pub apps: BTreeMap<AppName, App>,
     /// The queue between ingress and consumer.
     pub queue: Queue,
+    /// RabbitMQ, where `queue.url` names one.
+    pub rabbitmq: queue::rabbitmq::Settings,
+    /// The spool on local disk for when RabbitMQ is away.
+    pub spool: queue::SpoolSettings,
     /// The store.
     pub store: Store,
+    /// PostgreSQL, where `store.url` names one.
+    pub postgres: store::postgres::Settings,
     /// How Finlink is talked to.
     pub upstream: reconciler::Settings,
     /// Access to the user's API.
     pub api: Access,
-    /// Access to the internal listener.
-    pub internal: Access,
+    /// The internal listener: who may ask it, and where an ingress elsewhere asks.
+    pub internal: Internal,
     /// How webhooks are verified.
     pub verification: Verification,
     /// When a connection is looked at again.
@@ -85,10 +93,13 @@ impl Default for Settings {
             shutdown_deadline: Duration::from_secs(30),
             apps: BTreeMap::new(),
             queue: Queue::default(),
+            rabbitmq: queue::rabbitmq::Settings::default(),
+            spool: queue::SpoolSettings::default(),
             store: Store::default(),
+            postgres: store::postgres::Settings::default(),
             upstream: reconciler::Settings::default(),
             api: Access::default(),
-            internal: Access::default(),
+            internal: Internal::default(),
             verification: Verification::default(),
             schedule: connections::Schedule::default(),
             rules: store::Rules::default(),
@@ -117,8 +128,10 @@ pub struct App {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Queue {
-    /// `embedded:`.
+    /// `embedded:`, or `amqp://` and `amqps://` addresses with user, password and virtual host, separated by commas.
     pub url: String,
+    /// A file with the addresses, read again at each connection.
+    pub url_file: Option<PathBuf>,
     /// The rest.
     #[serde(flatten)]
     pub engine: queue::Settings,
@@ -126,7 +139,7 @@ pub struct Queue {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { url: "embedded:".to_owned(), engine: queue::Settings::default() }
+        Self { url: engines::EMBEDDED.to_owned(), url_file: None, engine: queue::Settings::default() }
     }
 }
 
@@ -134,16 +147,30 @@ impl Default for Queue {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Store {
-    /// `sqlite:`.
+    /// `sqlite:`, or a `postgres://` address with user, password and database.
     pub url: String,
+    /// A file with the address, read again at each connection.
+    pub url_file: Option<PathBuf>,
     /// What to do about an older schema.
     pub migrate: store::MigrateMode,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: "sqlite:".to_owned(), migrate: store::MigrateMode::Auto }
+        Self { url: engines::SQLITE.to_owned(), url_file: None, migrate: store::MigrateMode::Auto }
     }
+}
+
+/// Section `internal`: who may ask for keys, and where an ingress without a reconciler in its process asks.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Internal {
+    /// The token, for both sides.
+    #[serde(flatten)]
+    pub access: Access,
+    /// The asking side.
+    #[serde(flatten)]
+    pub client: reconciler::keys_client::Settings,
 }
 
 /// Sections `api` and `internal`: who may ask.

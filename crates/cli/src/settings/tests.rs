@@ -64,7 +64,7 @@ fn without_an_app_one_line_says_what_to_set() {
 
 #[test]
 fn each_wrong_variable_has_its_line() {
-    let table: [(&str, &str, &str); 11] = [
+    let table: [(&str, &str, &str); 12] = [
         (
             "FINLINKD__SCHEDULE__CEILING",
             "30000years",
@@ -109,9 +109,15 @@ fn each_wrong_variable_has_its_line() {
         ),
         (
             "FINLINKD__STORE__URL",
-            "postgres://me:hunter2@db/finlinkd",
-            "store.url (FINLINKD__STORE__URL): \"postgres://me:********@db/finlinkd\" names no engine of this version; \
-             expected \"sqlite:\"",
+            "mysql://me:hunter2@db/finlinkd",
+            "store.url (FINLINKD__STORE__URL): \"mysql://me:********@db/finlinkd\" names no store; expected \"sqlite:\" or an \
+             address like \"postgres://user:password@host/database\"",
+        ),
+        (
+            "FINLINKD__QUEUE__URL",
+            "amqp://me:hunter2@one/, kafka://me:hunter2@two/",
+            "queue.url (FINLINKD__QUEUE__URL): \"kafka://me:********@two/\" names no queue; expected \"embedded:\" or an address \
+             like \"amqp://user:password@host\"",
         ),
         (
             "FINLINKD__UPSTREAM__BASE_URL",
@@ -127,7 +133,7 @@ fn each_wrong_variable_has_its_line() {
         (
             "FINLINKD__STORE",
             "sqlite:",
-            "store (FINLINKD__STORE): a section was expected (from the environment), with keys such as migrate, url",
+            "store (FINLINKD__STORE): a section was expected (from the environment), with keys such as migrate, url, url_file",
         ),
     ];
     for (name, value, expected) in table {
@@ -265,4 +271,35 @@ fn a_secret_file_is_read_without_its_line_break_and_has_to_be_there() {
         "{}",
         found[0]
     );
+}
+
+#[test]
+fn each_role_names_what_it_misses() {
+    let lines = |role: Role, variables: &[(&str, &str)]| {
+        let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let settings = load(&Sources { file: None, environment }).unwrap();
+        settings.problems_for(role).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let keys = |role, variables: &[(&str, &str)]| -> Vec<String> {
+        lines(role, variables).iter().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(keys(Role::Ingress, &[]), ["queue.url", "apps.<name>.client_id"]);
+    assert_eq!(keys(Role::Consumer, &[]), ["queue.url", "store.url"]);
+    assert_eq!(keys(Role::Reconciler, &[]), ["store.url", "apps.<name>.client_id"]);
+    assert_eq!(keys(Role::Feed, &[]), ["store.url"]);
+
+    let broker = ("FINLINKD__QUEUE__URL", "amqp://me:secret@broker");
+    let database = ("FINLINKD__STORE__URL", "postgres://me:secret@database/finlinkd");
+    let app = ("FINLINKD__APPS__DEMO__CLIENT_ID", "id");
+    let secret = ("FINLINKD__APPS__DEMO__CLIENT_SECRET", "secret");
+    // An ingress needs the app's name alone.
+    assert_eq!(keys(Role::Ingress, &[broker, app]), Vec::<String>::new());
+    assert_eq!(keys(Role::Consumer, &[broker, database]), Vec::<String>::new());
+    assert_eq!(keys(Role::Reconciler, &[database, app, secret]), Vec::<String>::new());
+    assert_eq!(keys(Role::Feed, &[database]), Vec::<String>::new());
+    assert_eq!(keys(Role::Run, &[broker, database, app, secret]), Vec::<String>::new());
+    // Only the listeners that a role opens need a token.
+    let open = ("FINLINKD__API_LISTEN", "0.0.0.0:8081");
+    assert_eq!(keys(Role::Consumer, &[broker, database, open]), Vec::<String>::new());
+    assert_eq!(keys(Role::Feed, &[database, open]), ["api.token"]);
 }

@@ -6,13 +6,21 @@ use std::path::Path;
 use events::AppName;
 use humantime_serde::re::humantime::format_duration;
 
-use super::{Access, App, Problem, Settings, secret};
+use super::{Access, App, Problem, QueueEngine, Settings, StoreEngine, secret};
 
 /// What a process is about to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Everything in one process.
+    /// Everything in one process, with any mix of engines.
     Run,
+    /// The receiver alone: no Finlink credential, no database.
+    Ingress,
+    /// From the queue to the store.
+    Consumer,
+    /// The one that talks to Finlink.
+    Reconciler,
+    /// Events and the user's API.
+    Feed,
     /// A command that only looks into the data folder or asks a running process.
     Command,
 }
@@ -20,19 +28,34 @@ pub enum Role {
 impl Role {
     /// Whether it talks to Finlink.
     fn asks_finlink(self) -> bool {
-        matches!(self, Self::Run)
+        matches!(self, Self::Run | Self::Reconciler)
     }
 
-    /// Whether it opens the listeners.
-    fn listens(self) -> bool {
-        matches!(self, Self::Run)
+    /// Whether it opens the listener of that setting.
+    pub(crate) fn opens(self, listener: &str) -> bool {
+        match listener {
+            "listen" => matches!(self, Self::Run | Self::Ingress),
+            "api_listen" => matches!(self, Self::Run | Self::Feed),
+            "internal_listen" => matches!(self, Self::Run | Self::Reconciler),
+            _ => self != Self::Command,
+        }
+    }
+
+    /// Whether its queue must be one that several processes share.
+    fn shares_queue(self) -> bool {
+        matches!(self, Self::Ingress | Self::Consumer)
+    }
+
+    /// Whether its store must be one that several processes share.
+    fn shares_store(self) -> bool {
+        matches!(self, Self::Consumer | Self::Reconciler | Self::Feed)
     }
 }
 
 impl Settings {
     /// Everything that keeps `role` from working. Reads the secret files that are named, to see that they can be read.
     pub fn problems_for(&self, role: Role) -> Vec<Problem> {
-        let mut problems = self.engines();
+        let mut problems = self.engines(role);
         if self.data_dir.as_os_str().is_empty() {
             problems.push(Problem::with("data_dir", "a folder was expected, such as \"./data\""));
         }
@@ -42,26 +65,42 @@ impl Settings {
                 format!("{:?} does not fit: {why}; an example is \"info\"", self.log.level),
             ));
         }
-        if role.listens() {
-            problems.extend(self.listeners());
+        if role != Role::Command {
+            problems.extend(self.listeners(role));
         }
         if role.asks_finlink() {
             problems.extend(self.finlink());
         }
+        if role == Role::Ingress && self.apps.is_empty() {
+            let what =
+                "no app is configured; an ingress needs the name of each, and its client_id is enough to name it";
+            problems.push(Problem::with("apps.<name>.client_id", what));
+        }
         problems
     }
 
-    fn engines(&self) -> Vec<Problem> {
-        let check = |key: &str, url: &str, known: &str| {
-            (url != known).then(|| {
-                let shown = secret::mask_url(url);
-                Problem::with(key, format!("{shown:?} names no engine of this version; expected {known:?}"))
-            })
-        };
-        [check("queue.url", &self.queue.url, "embedded:"), check("store.url", &self.store.url, "sqlite:")]
-            .into_iter()
-            .flatten()
-            .collect()
+    fn engines(&self, role: Role) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        match self.queue.engine() {
+            Ok(QueueEngine::Embedded) if role.shares_queue() => problems.push(Problem::with(
+                "queue.url",
+                "missing: processes apart share a RabbitMQ, amqp://user:password@host; in one process `finlinkd run` needs none",
+            )),
+            Ok(_) => {}
+            Err(problem) => problems.push(problem),
+        }
+        match self.store.engine() {
+            Ok(StoreEngine::Sqlite) if role.shares_store() => problems.push(Problem::with(
+                "store.url",
+                "missing: processes apart share a PostgreSQL, postgres://user:password@host/database; in one process \
+                 `finlinkd run` needs none",
+            )),
+            Ok(_) => {}
+            // An ingress has no business with the store, whatever the settings say of it.
+            Err(_) if role == Role::Ingress => {}
+            Err(problem) => problems.push(problem),
+        }
+        problems
     }
 
     fn addresses(&self) -> [(&'static str, SocketAddr); 4] {
@@ -73,9 +112,9 @@ impl Settings {
         ]
     }
 
-    fn listeners(&self) -> Vec<Problem> {
+    fn listeners(&self, role: Role) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let addresses = self.addresses();
+        let addresses: Vec<_> = self.addresses().into_iter().filter(|(name, _)| role.opens(name)).collect();
         for (index, (name, address)) in addresses.iter().enumerate() {
             if let Some((earlier, _)) = addresses[..index].iter().find(|(_, other)| collide(*other, *address)) {
                 let what =
@@ -91,8 +130,12 @@ impl Settings {
             );
             problems.push(Problem::with("shutdown_deadline", what));
         }
-        problems.extend(access("api", &self.api, "api_listen", self.api_listen));
-        problems.extend(access("internal", &self.internal, "internal_listen", self.internal_listen));
+        if role.opens("api_listen") {
+            problems.extend(access("api", &self.api, "api_listen", self.api_listen));
+        }
+        if role.opens("internal_listen") {
+            problems.extend(access("internal", &self.internal.access, "internal_listen", self.internal_listen));
+        }
         problems
     }
 

@@ -4,9 +4,13 @@ use super::process::{code, run, stdout};
 
 #[test]
 fn the_help_of_every_command_is_as_reviewed() {
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 20] = [
         &[],
         &["run"],
+        &["ingress"],
+        &["consumer"],
+        &["reconciler"],
+        &["feed"],
         &["demo"],
         &["simulate"],
         &["status"],
@@ -17,6 +21,7 @@ fn the_help_of_every_command_is_as_reviewed() {
         &["events", "tail"],
         &["dead-letters"],
         &["gaps"],
+        &["ledger", "verify"],
         &["check-config"],
         &["schema"],
         &["healthcheck"],

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use finlinkd::settings::{App, Secret, Settings};
+use finlinkd::settings::{App, Role, Secret, Settings};
 use finlinkd::{Running, start};
 use serde_json::Value;
 use simulator::{Ended, Simulator};
@@ -60,7 +60,7 @@ fn settings(simulator: &Simulator, folder: &Path) -> Settings {
 async fn settled(running: &Running, connections: u64) {
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {
-        let totals = running.inspect.totals(events::UtcMicros::now()).await.unwrap();
+        let totals = running.inspect().unwrap().totals(events::UtcMicros::now()).await.unwrap();
         let known: u64 = totals.connections.values().flat_map(|statuses| statuses.values()).sum();
         let pending = totals.deliveries.get("pending").copied().unwrap_or(0);
         if totals.hints_unanswered == 0 && totals.events_unnumbered == 0 && pending == 0 && known == connections {
@@ -101,15 +101,16 @@ async fn listings_have_the_promised_shapes_while_the_pipeline_runs_and_after() {
         simulator::Settings { connections: 4, webhooks: Some(30), deletions: 0, ..simulator::Settings::calm(5) };
     let simulator = Simulator::start_on_loopback(world).unwrap();
     let stop = CancellationToken::new();
-    let running = start(settings(&simulator, folder.path()), stop.clone()).unwrap();
-    let (addresses, folder) = (running.addresses, folder.path().to_owned());
-    let url = format!("http://{}/webhooks/demo", addresses.listen);
+    let running = start(Role::Run, settings(&simulator, folder.path()), stop.clone()).await.unwrap();
+    let (listen, api) = (running.addresses.listen.unwrap(), running.addresses.api.unwrap());
+    let folder = folder.path().to_owned();
+    let url = format!("http://{listen}/webhooks/demo");
     assert_eq!(simulator.run(&url, &stop).await.unwrap(), Ended::Quiet);
     settled(&running, simulator.truth().connections.len() as u64).await;
 
     let looked = tokio::task::spawn_blocking({
         let folder = folder.clone();
-        move || look(&folder, addresses.api)
+        move || look(&folder, api)
     });
     let token = looked.await.unwrap();
     stop.cancel();
@@ -117,8 +118,7 @@ async fn listings_have_the_promised_shapes_while_the_pipeline_runs_and_after() {
     simulator.stop().await;
 
     // Nothing runs now: the wish is noted for the next start.
-    let noted =
-        tokio::task::spawn_blocking(move || ask(&["connections", "refresh", &token, "--json"], &folder, addresses.api));
+    let noted = tokio::task::spawn_blocking(move || ask(&["connections", "refresh", &token, "--json"], &folder, api));
     assert_eq!(noted.await.unwrap()["requested"], true);
 }
 

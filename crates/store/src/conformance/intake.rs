@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Engine;
 use super::world::{World, again, app, at, bound, names, webhook};
-use crate::{DeadLetter, DeadLetterReason, DeliveryFilter, Recorded, Rules, StoreError};
+use crate::{DeadLetter, DeadLetterReason, DeliveryFilter, Recorded, Rules, StoreError, Verdict};
 
 /// R1: the body is kept once, the hint is counted twice.
 pub async fn a_body_seen_before_is_a_duplicate_and_hints_all_the_same(engine: &dyn Engine) {
@@ -141,4 +141,43 @@ pub async fn a_store_that_can_be_written_says_so(engine: &dyn Engine) {
     let world = World::open(engine).await;
     world.stores.intake.probe().await.unwrap();
     assert!(world.stores.inspect.deliveries(&DeliveryFilter::default()).await.unwrap().is_empty());
+}
+
+/// R8: the books say of every number whether it is stored or refused; a buried message counts as stored.
+pub async fn the_books_account_for_every_number(engine: &dyn Engine) {
+    let world = World::open(engine).await;
+    let instance = Uuid::new_v4();
+    let mut readings = Vec::new();
+    for sequence in [1, 2, 5] {
+        let mut reading = webhook(names(&[1]), bound(), at(1));
+        (reading.webhook.instance, reading.webhook.sequence) = (instance, sequence);
+        readings.push(reading);
+    }
+    world.record(&readings).await;
+    let letter = DeadLetter {
+        receipt: None,
+        app: None,
+        booked: Some((instance, 3)),
+        reason: DeadLetterReason::Culprit,
+        detail: "it does not fit".to_owned(),
+        buried_at: at(1),
+        envelope: json!({}),
+        body: Bytes::new(),
+    };
+    world.stores.intake.bury(&[letter]).await.unwrap();
+    let mark = Checkpoint {
+        instance,
+        started_at: at(0),
+        at: at(2),
+        decided_through: 6,
+        refused: vec![SequenceRange { from: 6, through: 6 }],
+        last: true,
+    };
+    world.stores.intake.mark(&[mark]).await.unwrap();
+    let books =
+        world.stores.inspect.books().await.unwrap().into_iter().find(|books| books.instance == instance).unwrap();
+    assert_eq!(books.stored, [SequenceRange { from: 1, through: 3 }, SequenceRange { from: 5, through: 5 }]);
+    assert_eq!((books.decided_through, books.ended, books.marked_at), (6, true, Some(at(2))));
+    let missing = vec![SequenceRange { from: 4, through: 4 }];
+    assert_eq!(books.verdict(at(10_000), std::time::Duration::from_mins(2)), Verdict::Holes { missing });
 }

@@ -1,5 +1,6 @@
 //! A person's port: listings and sums, each from one snapshot.
 
+mod books;
 mod connections;
 mod deliveries;
 mod gaps;
@@ -17,8 +18,8 @@ use super::session::{Session, Value};
 use super::{PostgresStore, columns, letters};
 use crate::listing::Bound;
 use crate::{
-    ConnectionFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation, GapFilter, GapRow,
-    Inspect, StoreError, Totals,
+    Books, ConnectionFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation, GapFilter,
+    GapRow, Inspect, StoreError, Totals,
 };
 
 /// The newest deliveries and events that an explanation shows.
@@ -100,6 +101,10 @@ impl Inspect for PostgresStore {
             })
         })
         .await
+    }
+
+    async fn books(&self) -> Result<Vec<Books>, StoreError> {
+        self.read((), |session, ()| Box::pin(books::all(session))).await
     }
 
     async fn totals(&self, now: UtcMicros) -> Result<Totals, StoreError> {

@@ -1,5 +1,6 @@
 //! A person's port: listings and sums, each from one snapshot.
 
+mod books;
 pub(super) mod clause;
 mod connections;
 mod deliveries;
@@ -14,8 +15,8 @@ use sqlite::rusqlite::{Connection, Result as SqlResult, params};
 
 use super::{SqliteStore, columns};
 use crate::{
-    ConnectionFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation, GapFilter, GapRow,
-    Inspect, StoreError, Totals,
+    Books, ConnectionFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation, GapFilter,
+    GapRow, Inspect, StoreError, Totals,
 };
 
 /// The newest deliveries and events that an explanation shows.
@@ -69,6 +70,10 @@ impl Inspect for SqliteStore {
                 .collect()
         })
         .await
+    }
+
+    async fn books(&self) -> Result<Vec<Books>, StoreError> {
+        self.read(books::all).await
     }
 
     async fn totals(&self, now: UtcMicros) -> Result<Totals, StoreError> {

@@ -9,7 +9,7 @@ use store::{ConnectionFilter, Cursor, DeliveryFilter, FeedFilter, Totals};
 
 use super::APP;
 use crate::exit::Failure;
-use crate::roles::run::Running;
+use crate::roles::process::Running;
 
 /// Rows read at one time.
 const PAGE_ROWS: usize = 1000;
@@ -57,7 +57,7 @@ struct Expected {
 pub(super) async fn check(running: &Running, truth: &Truth, tally: &Tally) -> Result<Checked, Failure> {
     let expected = Expected::read(truth)?;
     let table = table(running).await?;
-    let totals = running.inspect.totals(events::UtcMicros::now()).await?;
+    let totals = running.inspect()?.totals(events::UtcMicros::now()).await?;
     let (missing_receipts, forged_verified) = receipts(running, tally).await?;
     let (events, feed_faults) = feed(running, &expected).await?;
     let pending = totals.deliveries.get("pending").copied().unwrap_or(0);
@@ -123,7 +123,7 @@ async fn table(running: &Running) -> Result<BTreeMap<String, Connection>, Failur
     let mut filter = ConnectionFilter { limit: Some(PAGE_ROWS), ..ConnectionFilter::default() };
     let mut table = BTreeMap::new();
     loop {
-        let page = running.inspect.connections(&filter).await?;
+        let page = running.inspect()?.connections(&filter).await?;
         filter.after = page.last().map(|last| (last.app.clone(), last.token.clone()));
         let last = page.len() < PAGE_ROWS;
         table.extend(page.into_iter().map(|connection| (connection.token.to_string(), connection)));
@@ -140,7 +140,7 @@ async fn receipts(running: &Running, tally: &Tally) -> Result<(usize, usize), Fa
     let mut forged_verified = 0;
     let mut filter = DeliveryFilter { limit: Some(PAGE_ROWS), ..DeliveryFilter::default() };
     loop {
-        let page = running.inspect.deliveries(&filter).await?;
+        let page = running.inspect()?.deliveries(&filter).await?;
         filter.before = page.last().map(|last| last.receipt);
         for row in &page {
             if waiting.remove(&row.receipt) == Some(true) && row.verification == "verified" {
@@ -160,7 +160,7 @@ async fn feed(running: &Running, expected: &Expected) -> Result<(u64, Vec<String
     let mut newest: BTreeMap<String, Connection> = BTreeMap::new();
     let (mut cursor, mut count) = (Cursor::default(), 0);
     loop {
-        let page = running.feed.after(cursor, &FeedFilter::default(), PAGE_ROWS).await?;
+        let page = running.feed()?.after(cursor, &FeedFilter::default(), PAGE_ROWS).await?;
         for entry in &page.entries {
             count += 1;
             if entry.number != count {

@@ -1,0 +1,51 @@
+//! The books as they stand: marks, refused numbers, and the numbers stored as ranges.
+
+use std::collections::BTreeMap;
+
+use events::{SequenceRange, UtcMicros};
+use sqlite::rusqlite::{Connection, Result};
+use uuid::Uuid;
+
+use crate::Books;
+use crate::sqlite::columns;
+
+/// Every run, newest first.
+pub(super) fn all(connection: &Connection) -> Result<Vec<Books>> {
+    let mut stored = ranges(
+        connection,
+        // Consecutive numbers have the same distance from their rank.
+        "SELECT instance, min(sequence), max(sequence) FROM (
+             SELECT instance, sequence, sequence - row_number() OVER (PARTITION BY instance ORDER BY sequence) AS island
+             FROM (SELECT instance, sequence FROM deliveries
+                   UNION SELECT instance, sequence FROM dead_letters WHERE instance IS NOT NULL))
+         GROUP BY instance, island ORDER BY instance, island",
+    )?;
+    let mut refused = ranges(connection, "SELECT instance, first, through FROM refused ORDER BY instance, first")?;
+    let mut runs = connection.prepare_cached(
+        "SELECT instance, started_at, at, decided_through, last FROM checkpoints ORDER BY started_at DESC, instance",
+    )?;
+    let books = runs.query_map([], |row| {
+        let instance = columns::uuid(row, 0)?;
+        Ok(Books {
+            instance,
+            started_at: row.get::<_, Option<i64>>(1)?.map(UtcMicros),
+            marked_at: row.get::<_, Option<i64>>(2)?.map(UtcMicros),
+            decided_through: columns::count(row, 3)?,
+            ended: row.get(4)?,
+            stored: stored.remove(&instance).unwrap_or_default(),
+            refused: refused.remove(&instance).unwrap_or_default(),
+        })
+    })?;
+    books.collect()
+}
+
+fn ranges(connection: &Connection, sql: &str) -> Result<BTreeMap<Uuid, Vec<SequenceRange>>> {
+    let mut ranges: BTreeMap<Uuid, Vec<SequenceRange>> = BTreeMap::new();
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let range = SequenceRange { from: columns::count(row, 1)?, through: columns::count(row, 2)? };
+        ranges.entry(columns::uuid(row, 0)?).or_default().push(range);
+    }
+    Ok(ranges)
+}
