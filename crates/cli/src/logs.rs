@@ -6,8 +6,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::settings::{Log, LogFormat};
 
-/// The HTTP server tells of each of its threads; what matters of it `listener` says.
-const QUIETER: &str = "actix_server=warn";
+/// The HTTP server tells of each of its threads; what matters of it `listener` says. The AMQP client writes out every message
+/// that comes back, body and signature included, and every declaration that a user may not make; what matters `queue` says.
+const QUIETER: &str = "actix_server=warn,lapin=off";
 
 /// Reads a level or a list of levels per part. The error is a few words on what is wrong.
 pub(crate) fn filter(level: &str) -> Result<EnvFilter, String> {
@@ -26,4 +27,17 @@ pub(crate) fn start(log: &Log) {
     };
     // Somebody else's subscriber is in place already, which is as good.
     drop(started);
+}
+
+#[cfg(test)]
+mod tests {
+    //! What is quieter than the level that was asked for, and that one may still ask for it.
+
+    use super::*;
+
+    #[test]
+    fn the_amqp_client_is_silent_unless_it_is_asked_for_by_name() {
+        assert!(filter("debug").unwrap().to_string().contains("lapin=off"));
+        assert!(!filter("debug,lapin=warn").unwrap().to_string().contains("lapin=off"));
+    }
 }
