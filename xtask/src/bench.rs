@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::command;
+use crate::{command, packages};
 
 /// What to measure.
 #[derive(Args)]
@@ -15,8 +15,9 @@ pub(crate) struct Options {
 
 /// Builds with optimisation and runs the bench of the `tests` crate.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    packages::ensure_installed()?;
     command::cargo(&["build", "--release", "--package", "finlinkd"], &[])?;
-    let mut arguments = vec!["bench", "--package", "tests", "--bench", "pipeline", "--"];
+    let mut arguments = vec!["bench", "--package", "tests", "--features", "servers", "--bench", "pipeline", "--"];
     arguments.extend(options.passed_on.iter().map(String::as_str));
     command::cargo(&arguments, &[])
 }

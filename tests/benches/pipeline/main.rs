@@ -4,10 +4,12 @@
 //! asserts nothing; a person reads it. Loads are bounded in count and time and stay on the loopback address.
 #![allow(clippy::print_stdout, reason = "a bench talks to a person")]
 
+mod broker;
 mod child;
 mod intake;
 mod parts;
 mod receiver;
+mod reference;
 mod report;
 mod serve;
 mod waiting;
@@ -21,11 +23,12 @@ struct Section {
     measure: fn(&mut Report) -> Result<()>,
 }
 
-const SECTIONS: [Section; 4] = [
+const SECTIONS: [Section; 5] = [
     Section { name: "parts", measure: parts::measure },
     Section { name: "receiver", measure: receiver::measure },
     Section { name: "waiting", measure: waiting::measure },
     Section { name: "intake", measure: intake::measure },
+    Section { name: "broker", measure: broker::measure },
 ];
 
 fn main() -> Result<()> {

@@ -14,9 +14,9 @@ use uuid::Uuid;
 
 use crate::child::Server;
 use crate::report::{Report, figure, median};
-use crate::serve::{APP, KEY_FILE};
+use crate::serve::{APP, BROKER_FILE, KEY_FILE};
 
-const CONNECTIONS: usize = 256;
+pub(crate) const CONNECTIONS: usize = 256;
 const WARM_UP: Duration = Duration::from_secs(1);
 const EACH: Duration = Duration::from_secs(4);
 /// Runs of each server, by turns, so that a slow minute strikes all alike.
@@ -70,22 +70,39 @@ impl Bench {
 
     /// A server with a fresh folder.
     pub(crate) fn server(&self, what: &str) -> Result<(Server, TempDir)> {
+        self.server_with(what, "")
+    }
+
+    /// The same, before the broker at `url`.
+    pub(crate) fn server_with(&self, what: &str, url: &str) -> Result<(Server, TempDir)> {
         let folder = TempDir::new()?;
         std::fs::write(folder.path().join(KEY_FILE), &self.key)?;
+        std::fs::write(folder.path().join(BROKER_FILE), url)?;
         Ok((Server::start(what, folder.path())?, folder))
+    }
+
+    /// Runs something on the load's runtime.
+    pub(crate) fn block_on<T>(&self, task: impl Future<Output = T>) -> T {
+        self.runtime.block_on(task)
     }
 
     /// One run against a fresh server.
     fn run(&self, what: &str, pace: Pace) -> Result<LoadReport> {
         let (server, _folder) = self.server(what)?;
-        self.load(&server, WARM_UP, Pace::Closed)?;
-        self.load(&server, EACH, pace)
+        self.load(&server, CONNECTIONS, WARM_UP, Pace::Closed)?;
+        self.load(&server, CONNECTIONS, EACH, pace)
     }
 
     /// A load on a server.
-    pub(crate) fn load(&self, server: &Server, duration: Duration, pace: Pace) -> Result<LoadReport> {
+    pub(crate) fn load(
+        &self,
+        server: &Server,
+        connections: usize,
+        duration: Duration,
+        pace: Pace,
+    ) -> Result<LoadReport> {
         let requests = Arc::clone(&self.requests);
-        let load = Load { address: server.address, requests, connections: CONNECTIONS, pace, duration };
+        let load = Load { address: server.address, requests, connections, pace, duration };
         self.runtime.block_on(run(&load, false))
     }
 

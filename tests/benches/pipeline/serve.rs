@@ -10,16 +10,24 @@ use ingress::{Metrics, Wiring};
 use listener::Limits;
 use prometheus::Registry;
 use queue::embedded::EmbeddedQueue;
+use queue::rabbitmq::{self, Addresses, RabbitMq};
+use queue::spooled::Spooled;
 use queue::{Message, PublishEngine, PublishError, Publisher, QueueState};
+use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use verification::{KeySet, KeySnapshot, Mode, Rules};
 
+use crate::reference;
+
 /// The app that the load sends to.
 pub(crate) const APP: &str = "bench";
 /// The key, in the server's folder.
 pub(crate) const KEY_FILE: &str = "key.json";
+
+/// The address of the broker, in the server's folder.
+pub(crate) const BROKER_FILE: &str = "broker";
 
 /// Serves until killed; the first line of output is the address.
 pub(crate) fn run(what: &str, folder: &Path) -> Result<()> {
@@ -30,17 +38,21 @@ async fn serve(what: &str, folder: &Path) -> Result<()> {
     let bound = listener::bind("listen", ([127, 0, 0, 1], 0).into())?;
     println!("{}", bound.address());
     let stop = CancellationToken::new();
-    let (storing, mode) = match what {
-        "nothing" => return Ok(listener::serve(bound, &Limits::default(), stop, nothing).await?),
-        "signed-not-stored" => (false, Mode::Enforce),
-        "signed-stored" => (true, Mode::Enforce),
-        "unsigned-not-stored" => (false, Mode::Off),
-        "unsigned-stored" => (true, Mode::Off),
-        other => bail!("there is no server {other}"),
+    let url = std::fs::read_to_string(folder.join(BROKER_FILE)).unwrap_or_default();
+    let (publisher, _kept): (Publisher, Box<dyn std::any::Any>) = match what.split_once('-').map(|(_, storing)| storing)
+    {
+        None => return Ok(listener::serve(bound, &Limits::default(), stop, nothing).await?),
+        Some("lapin") => return reference::serve(bound, url, stop).await,
+        Some("not-stored") => (Publisher::new(Arc::new(NotStored::new())), Box::new(())),
+        Some("stored") => {
+            let settings = queue::Settings { folder: folder.to_owned(), ..queue::Settings::default() };
+            let queue = EmbeddedQueue::open(&settings)?;
+            (queue.publisher(), Box::new(queue))
+        }
+        Some("broker") => broker(&url, folder).await?,
+        Some(other) => bail!("there is no server {other}"),
     };
-    let settings = queue::Settings { folder: folder.to_owned(), ..queue::Settings::default() };
-    let queue = if storing { Some(EmbeddedQueue::open(&settings)?) } else { None };
-    let publisher = queue.as_ref().map_or_else(|| Publisher::new(Arc::new(NotStored::new())), EmbeddedQueue::publisher);
+    let mode = if what.starts_with("signed") { Mode::Enforce } else { Mode::Off };
     let (_keys, keys) = watch::channel(keys(folder)?);
     let wiring = Wiring {
         apps: vec![APP.parse()?],
@@ -53,6 +65,18 @@ async fn serve(what: &str, folder: &Path) -> Result<()> {
         metrics: Metrics::register(&Registry::new())?,
     };
     Ok(ingress::start(bound, wiring, stop).await?)
+}
+
+/// RabbitMQ behind the spool, as the ingress role has it.
+async fn broker(url: &str, folder: &Path) -> Result<(Publisher, Box<dyn std::any::Any>)> {
+    let addresses = Addresses::Given(vec![SecretString::from(url.to_owned())]);
+    let (primary, _) = RabbitMq::new(addresses, rabbitmq::Settings::default(), "bench").publisher();
+    primary.state().wait_for(|state| *state == QueueState::Ready).await?;
+    let spool = queue::SpoolSettings { folder: folder.join("spool"), ..queue::SpoolSettings::default() };
+    let spooled = Spooled::open(primary, &spool, &queue::Metrics::register(&Registry::new())?)?;
+    let publisher = spooled.publisher();
+    publisher.state().wait_for(|state| *state == QueueState::Ready).await?;
+    Ok((publisher, Box::new(spooled)))
 }
 
 fn keys(folder: &Path) -> Result<KeySnapshot> {

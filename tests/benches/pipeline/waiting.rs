@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use tests::load::Pace;
 
-use crate::receiver::Bench;
+use crate::receiver::{Bench, CONNECTIONS};
 use crate::report::{Report, figure};
 
 const WEBHOOKS: u64 = 1_000_000;
@@ -17,7 +17,7 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
     let (started, mut waiting, mut highest) = (Instant::now(), 0, 0.0_f64);
     while waiting < WEBHOOKS {
         ensure!(started.elapsed() < AT_MOST, "only {waiting} webhooks were taken within {AT_MOST:?}");
-        waiting += bench.load(&server, Duration::from_secs(2), Pace::Closed)?.ok();
+        waiting += bench.load(&server, CONNECTIONS, Duration::from_secs(2), Pace::Closed)?.ok();
         highest = highest.max(server.resident_mib()?);
     }
     figure("webhooks waiting, nobody consuming", waiting as f64, "");
