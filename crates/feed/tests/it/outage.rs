@@ -10,7 +10,7 @@ use feed::{Error, Metrics, Numberer, Step};
 use prometheus::Registry;
 use reqwest::StatusCode;
 use store::{
-    ConnectionFilter, Cursor, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation, Feed,
+    Books, ConnectionFilter, Cursor, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation, Feed,
     FeedFilter, GapFilter, GapRow, Inspect, Numbered, Page, StoreError, Totals,
 };
 
@@ -69,6 +69,9 @@ impl Inspect for Moody {
     }
     async fn explain(&self, app: &AppName, token: &ConnectionToken) -> Result<Explanation, StoreError> {
         self.store()?.explain(app, token).await
+    }
+    async fn books(&self) -> Result<Vec<Books>, StoreError> {
+        self.store()?.books().await
     }
     async fn dead_letters(&self, reason: Option<&str>, limit: Option<usize>) -> Result<Vec<DeadLetterRow>, StoreError> {
         self.store()?.dead_letters(reason, limit).await
