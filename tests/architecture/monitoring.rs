@@ -3,7 +3,47 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tests::deployment;
+use tests::{deployment, workspace};
+
+/// Whole words of `text` that start with `prefix`.
+fn words(text: &str, prefix: &str) -> BTreeSet<String> {
+    text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
+        .filter(|word| word.starts_with(prefix))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A histogram's series have endings that its name has not.
+fn metric_of(series: &str) -> &str {
+    ["_bucket", "_sum", "_count"].iter().find_map(|ending| series.strip_suffix(ending)).unwrap_or(series)
+}
+
+/// Every metric that some `metrics.rs` or gauge registers: the names stand in the code as whole string literals.
+fn registered() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for file in workspace::rust_files().unwrap() {
+        if file.starts_with(workspace::root().join("crates")) {
+            let text = std::fs::read_to_string(file).unwrap();
+            let literals = text.split('"').filter(|literal| literal.starts_with("finlinkd_"));
+            names.extend(literals.map(str::to_owned));
+        }
+    }
+    names
+}
+
+#[test]
+fn every_metric_asked_for_is_one_that_the_program_registers() {
+    let mut asked = words(&deployment::text("prometheus/alerts.yml").unwrap(), "finlinkd_");
+    for query in deployment::dashboard_queries().unwrap() {
+        asked.extend(words(&query, "finlinkd_"));
+    }
+    let registered = registered();
+    let missing: Vec<&String> = asked.iter().filter(|name| !registered.contains(metric_of(name))).collect();
+    assert!(
+        asked.len() > 20 && missing.is_empty(),
+        "asked for by dashboard or alerts, but registered nowhere: {missing:?}"
+    );
+}
 
 #[test]
 fn every_alert_has_its_paragraph_in_the_runbook_and_says_where() {
