@@ -3,9 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bodies;
 mod convergence;
 mod crashes;
 mod explaining;
+mod keys;
+mod politeness;
+mod requests;
 mod scene;
 mod signatures;
 mod stopping;
