@@ -6,7 +6,7 @@ use lapin::{Connection, ConnectionProperties};
 use queue::rabbitmq::WEBHOOKS;
 use queue::{Message, QueueState};
 
-use super::{PATIENCE, engine, new_virtual_host, shared, until_ready, webhook};
+use super::{PATIENCE, engine, new_virtual_host, next, shared, until_ready, webhook};
 
 /// What a publisher says of a broker that it cannot use.
 async fn complaint(url: &str) -> String {
@@ -42,7 +42,12 @@ async fn a_queue_with_other_arguments_is_found() {
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("classic".into()));
     let options = QueueDeclareOptions { durable: true, ..Default::default() };
     channel.queue_declare(WEBHOOKS.into(), options, arguments).await.unwrap();
-    let why = complaint(&url).await;
+    let (mut subscription, mut state) = engine(&url).subscribe();
+    let consuming = tokio::spawn(async move { next(&mut subscription).await });
+    let down = state.wait_for(|state| matches!(state, QueueState::Down(_)));
+    let down = tokio::time::timeout(PATIENCE, down).await.expect("it complains").unwrap().clone();
+    consuming.abort();
+    let QueueState::Down(why) = down else { panic!("{down:?}") };
     assert!(why.contains("the queue finlinkd.webhooks exists with other properties"), "{why}");
 }
 

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use events::{AppName, Connection, ConnectionToken};
 use store::{ConnectionFilter, Inspect};
 
-use super::{ListArgs, ShowArgs, explain, finish, refresh, several_apps, stdout};
+use super::{ListArgs, ShowArgs, approve, explain, finish, refresh, several_apps, stdout};
 use crate::exit::Failure;
 use crate::output::{self, Listing, Row, or_dash};
 use crate::settings::Settings;
@@ -30,6 +30,8 @@ enum Action {
     Explain(One),
     /// Has a connection read from Finlink: by the running process now, or by the next one first of all.
     Refresh(One),
+    /// Lets deletions proceed that wait for a person because too many came at once.
+    ApproveDeletions(approve::Options),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -73,6 +75,7 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<(), Fa
         Some(Action::Show(one)) => show(settings, one).await,
         Some(Action::Explain(one)) => explain::run(settings, one).await,
         Some(Action::Refresh(one)) => refresh::run(settings, one).await,
+        Some(Action::ApproveDeletions(options)) => approve::run(settings, options).await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The commands that look: a file each. Listings read the data folder beside a running pipeline and never write to it.
 
+mod approve;
 pub(crate) mod check_config;
 pub(crate) mod connections;
 pub(crate) mod dead_letters;

@@ -1,8 +1,8 @@
 //! The exchanges, queues and bindings on the broker, as data; and how each is made sure of.
 //!
-//! A user who may declare does so on every connection: it is idempotent, and the broker answers 406 where what is there
-//! differs. A user who may not (ingress, feed) only asks whether it is there: a passive declaration does not compare
-//! arguments, so that comparison is made by the consumer, who may declare, on its every connection.
+//! Everyone asks whether it is there, and declares what is not. That is a passive question, which does not compare
+//! properties; so the consumer, who may declare, does so on its every connection: it is idempotent, and the broker answers
+//! 406 where what is there differs. Ingress and feed need no right to declare anything.
 //!
 //! A broker that is killed within a second of a quorum queue's first declaration has been seen to lose the queue with the
 //! messages it had confirmed (RabbitMQ 3.10.8: its registration is not on disk yet). So whoever makes a queue gives it time
@@ -94,29 +94,41 @@ pub(super) enum Found {
     NewQueue,
 }
 
-/// Makes sure of everything that `need` says.
+/// Makes sure of everything that `need` says. An error closes the channel, so each question has a channel of its own.
 pub(super) async fn ensure(connection: &Connection, need: Need, settings: &Settings) -> Result<Found, Unfit> {
     let mut found = Found::Everything;
     for part in parts(need, settings) {
-        // An error closes the channel, so each question has a channel of its own.
-        if matches!(part, Part::Queue { .. })
-            && let Err(error) = declare(&open(connection).await?, &part, true).await
-            && reply_code(&error) == Some(404)
-        {
+        let present = match &part {
+            // There is no passive binding. Where it is missing, the first `mandatory` message comes back and says so.
+            Part::Binding { .. } => found == Found::Everything,
+            Part::Exchange { .. } | Part::Queue { .. } => is_there(connection, &part).await?,
+        };
+        // Only who consumes compares arguments; the others may not even declare.
+        if present && need != Need::Queues {
+            continue;
+        }
+        if !present && matches!(part, Part::Queue { .. }) {
             found = Found::NewQueue;
         }
-        let Err(error) = declare(&open(connection).await?, &part, false).await else { continue };
-        match reply_code(&error) {
-            // Not allowed to declare: is it at least there?
-            Some(403) => {
-                let present = declare(&open(connection).await?, &part, true).await;
-                present.map_err(|error| Unfit(missing(&part, &error)))?;
+        if let Err(error) = declare(&open(connection).await?, &part, false).await {
+            match reply_code(&error) {
+                Some(403) if present => {}
+                Some(403) => return Err(Unfit(missing(&part, &error))),
+                Some(406) => return Err(Unfit(different(&part, &error))),
+                _ => return Err(Unfit(format!("{} could not be declared: {error}", name(&part)))),
             }
-            Some(406) => return Err(Unfit(different(&part, &error))),
-            _ => return Err(Unfit(format!("{} could not be declared: {error}", name(&part)))),
         }
     }
     Ok(found)
+}
+
+/// Whether a part is there; says nothing about its properties.
+async fn is_there(connection: &Connection, part: &Part) -> Result<bool, Unfit> {
+    match declare(&open(connection).await?, part, true).await {
+        Ok(()) => Ok(true),
+        Err(error) if reply_code(&error) == Some(404) => Ok(false),
+        Err(error) => Err(Unfit(format!("{} could not be looked for: {error}", name(part)))),
+    }
 }
 
 async fn open(connection: &Connection) -> Result<Channel, Unfit> {
@@ -137,8 +149,6 @@ async fn declare(channel: &Channel, part: &Part, passive: bool) -> lapin::Result
             }
             channel.queue_declare((*name).into(), options, table).await.map(drop)
         }
-        // There is no passive binding. Where it is missing, the first `mandatory` message comes back and says so.
-        Part::Binding { .. } if passive => Ok(()),
         Part::Binding { queue, exchange, key } => {
             let options = QueueBindOptions::default();
             channel.queue_bind((*queue).into(), (*exchange).into(), (*key).into(), options, FieldTable::default()).await
