@@ -1,4 +1,4 @@
-//! What a process can be: a file a part, each with a `start` that returns running [`part::Part`]s; [`process`] knows which role
+//! What a process can be: a file a part, each with a `start` that returns running parts; [`process`] knows which role
 //! has which.
 
 mod consumer;
