@@ -4,4 +4,5 @@
 mod broker;
 mod database;
 mod monitoring;
+mod pipeline;
 mod servers;

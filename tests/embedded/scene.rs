@@ -2,50 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tests::binary::{Finlinkd, Setup};
 use tests::finlink::{ConnectionStatus, Credentials, FakeFinlink, World, as_listed};
-use tests::http::PATIENCE;
+pub(crate) use tests::looking::{array, bare, counter, eventually};
 use tests::sender::Sender;
 use tests::signing::SigningKey;
-use tokio::time::{Instant, sleep};
 
 /// The app's name in every scene.
 pub(crate) const APP: &str = "main";
-/// Between two looks at a state that nothing announces.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-/// Days as seconds: the same rules, sooner.
-const BRISK: &[(&str, &str)] = &[
-    ("UPSTREAM__MAX_REQUESTS_PER_SECOND", "200"),
-    ("UPSTREAM__LIST_APART", "300ms"),
-    ("UPSTREAM__LOGIN_APART", "1s"),
-    ("UPSTREAM__POLL_EVERY", "50ms"),
-    ("UPSTREAM__KEYS_POLL_EVERY", "200ms"),
-    ("UPSTREAM__KEY_QUESTIONS_APART", "50ms"),
-    ("UPSTREAM__RETRY_WAIT", "50ms"),
-    ("UPSTREAM__OUTAGE_PAUSE", "200ms"),
-    ("UPSTREAM__OUTAGE_PAUSE_MAX", "500ms"),
-    ("UPSTREAM__FAILURE_PAUSE", "200ms"),
-    ("RULES__SWEEP_EVERY", "1s"),
-    ("RULES__ANNOUNCE_EXISTING", "true"),
-    ("RULES__UNKNOWN_KEY_WITHIN", "1s"),
-    ("SCHEDULE__RUNNING", "500ms"),
-    ("SCHEDULE__AUTOMATIC", "3s"),
-    ("SCHEDULE__MANUAL", "3s"),
-    ("SCHEDULE__RETRYABLE", "3s"),
-    ("SCHEDULE__OTHER", "3s"),
-    ("SCHEDULE__FLOOR", "500ms"),
-    ("SCHEDULE__FLOOR_MAX", "3s"),
-    ("SCHEDULE__CEILING", "3s"),
-    ("SCHEDULE__SECOND_LOOK", "500ms"),
-    ("SCHEDULE__DELETION_ROUNDS_APART", "500ms"),
-    ("SCHEDULE__HINTED_READS_APART", "50ms"),
-    ("INGRESS__GRACE", "0s"),
-];
 
 /// Everything that a test plays with but the running pipeline itself.
 pub(crate) struct Scene {
@@ -75,9 +42,7 @@ impl Scene {
     /// With days made into seconds.
     pub(crate) async fn brisk() -> Self {
         let mut scene = Self::plain().await;
-        for (name, value) in BRISK {
-            scene.setup.set(name, value);
-        }
+        scene.setup = scene.setup.brisk();
         scene
     }
 
@@ -145,42 +110,6 @@ impl Scene {
         });
         kept.await;
     }
-}
-
-/// Waits until `state` holds, within a minute; it says what is wrong until then.
-pub(crate) async fn eventually<T>(what: &str, mut state: impl AsyncFnMut() -> Result<T, String>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match state().await {
-            Ok(found) => return found,
-            Err(why) if Instant::now() > deadline => panic!("{what}: not within {PATIENCE:?}: {why}"),
-            Err(_) => sleep(LOOK_AGAIN).await,
-        }
-    }
-}
-
-/// The elements of an array.
-pub(crate) fn array(value: Value) -> Vec<Value> {
-    match value {
-        Value::Array(items) => items,
-        other => panic!("no array: {other}"),
-    }
-}
-
-/// A listed connection without what only finlinkd knows of it.
-pub(crate) fn bare(listed: &Value) -> Value {
-    let mut fields = listed.as_object().unwrap().clone();
-    for own in ["version", "as_of", "deleted_at"] {
-        assert!(fields.remove(own).is_some(), "{own} is missing in {listed}");
-    }
-    Value::Object(fields)
-}
-
-/// A sample of `/metrics` that is a whole number, or 0 where there is none: its name with its labels in alphabetical order.
-pub(crate) async fn counter(running: &Finlinkd, series: &str) -> u64 {
-    let page = running.admin("/metrics").await.unwrap().text();
-    let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    value.map_or(0, |value| value.parse().unwrap())
 }
 
 /// How many requests to `app` ended like this.

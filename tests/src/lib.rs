@@ -7,6 +7,7 @@ pub mod deployment;
 pub mod finlink;
 pub mod http;
 pub mod load;
+pub mod looking;
 pub mod proxy;
 pub mod sender;
 #[cfg(feature = "servers")]

@@ -22,13 +22,13 @@ use uuid::Uuid;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One broker for the tests that break nothing; each works in a virtual host of its own.
-fn shared() -> &'static RabbitMq {
+pub(crate) fn shared() -> &'static RabbitMq {
     static SHARED: OnceLock<RabbitMq> = OnceLock::new();
     SHARED.get_or_init(|| RabbitMq::launch(&RabbitMqOptions::default()).unwrap())
 }
 
 /// The address of a new virtual host of the shared broker.
-fn new_virtual_host() -> String {
+pub(crate) fn new_virtual_host() -> String {
     let name = format!("test-{}", Uuid::new_v4().simple());
     shared().control(&["add_vhost", &name]).unwrap();
     shared().control(&["set_permissions", "--vhost", &name, "guest", ".*", ".*", ".*"]).unwrap();

@@ -11,13 +11,13 @@ use tests::servers::Postgres;
 use uuid::Uuid;
 
 /// One server for the tests that break nothing; each works in a database of its own.
-fn shared() -> &'static Postgres {
+pub(crate) fn shared() -> &'static Postgres {
     static SHARED: OnceLock<Postgres> = OnceLock::new();
     SHARED.get_or_init(|| Postgres::launch().unwrap())
 }
 
 /// The name of a new, empty database of the shared server.
-fn new_database() -> String {
+pub(crate) fn new_database() -> String {
     let name = format!("test_{}", Uuid::new_v4().simple());
     shared().create_database(&name).unwrap();
     name

@@ -85,6 +85,7 @@ pub(super) async fn supervise(
     stop: CancellationToken,
 ) {
     let mut failures = 0;
+    let mut told = None;
     loop {
         let dialled = tokio::select! {
             () = stop.cancelled() => break,
@@ -93,6 +94,7 @@ pub(super) async fn supervise(
         match dialled {
             Ok(connection) => {
                 failures = 0;
+                told = None;
                 tracing::info!(connection = dialer.name, "connected to the broker");
                 let connection = Arc::new(connection);
                 links.send_replace(Some(Arc::clone(&connection)));
@@ -106,8 +108,10 @@ pub(super) async fn supervise(
                 state.send_replace(QueueState::Down("the connection to the broker is lost".to_owned()));
             }
             Err(problem) => {
-                if failures == 0 {
+                // A broker that comes up and then refuses the password is another problem than one that is not there.
+                if told.as_ref() != Some(&problem) {
                     tracing::warn!(connection = dialer.name, error = problem, "the broker cannot be used; trying on");
+                    told = Some(problem.clone());
                 }
                 state.send_replace(QueueState::Down(problem));
                 failures += 1;

@@ -24,6 +24,8 @@ pub(super) struct AmqpSource {
     consuming: Option<Consuming>,
     held: Held,
     failures: u32,
+    /// The problem that was logged last.
+    told: Option<String>,
     not_before: Option<Instant>,
 }
 
@@ -46,7 +48,7 @@ struct Held {
 
 impl AmqpSource {
     pub(super) fn new(dialer: Dialer, queue: &'static str, state: watch::Sender<QueueState>) -> Self {
-        Self { dialer, queue, state, consuming: None, held: Held::default(), failures: 0, not_before: None }
+        Self { dialer, queue, state, consuming: None, held: Held::default(), failures: 0, told: None, not_before: None }
     }
 
     /// Waits until there is a consumer.
@@ -59,6 +61,7 @@ impl AmqpSource {
                 Ok(consuming) => {
                     tracing::info!(queue = self.queue, "consuming");
                     self.failures = 0;
+                    self.told = None;
                     self.not_before = None;
                     self.state.send_replace(QueueState::Ready);
                     self.consuming = Some(consuming);
@@ -90,8 +93,9 @@ impl AmqpSource {
     }
 
     fn failed(&mut self, problem: String) {
-        if self.failures == 0 {
+        if self.told.as_ref() != Some(&problem) {
             tracing::warn!(queue = self.queue, error = problem, "the broker cannot be used; trying on");
+            self.told = Some(problem.clone());
         }
         self.not_before = Some(Instant::now() + self.dialer.pause(self.failures));
         self.failures += 1;

@@ -1,0 +1,88 @@
+//! Events on the broker's exchange, as somebody else's program gets them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::StreamExt;
+use lapin::options::{BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties, Consumer, ExchangeKind};
+use serde_json::Value;
+use tests::finlink::ConnectionStatus;
+use tests::http::PATIENCE;
+use tests::looking::{counter, eventually};
+
+use super::cluster::{APP, Cluster, TOKENS, events_once};
+
+const EXCHANGE: &str = "finlinkd.events";
+
+/// A queue of one's own, bound to everything, and a consumer on it that needs no acknowledgement.
+async fn subscribe(connection: &Connection) -> Consumer {
+    let channel = connection.create_channel().await.unwrap();
+    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+    channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, durable, FieldTable::default()).await.unwrap();
+    let own = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
+    channel.queue_declare("of-a-stranger".into(), own, FieldTable::default()).await.unwrap();
+    let bind = QueueBindOptions::default();
+    let everything = format!("{APP}.#");
+    channel
+        .queue_bind("of-a-stranger".into(), EXCHANGE.into(), everything.as_str().into(), bind, FieldTable::default())
+        .await
+        .unwrap();
+    let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
+    channel.basic_consume("of-a-stranger".into(), "".into(), options, FieldTable::default()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_consumer_gets_every_event_under_its_routing_key() {
+    let cluster = Cluster::shared().await;
+    cluster.put_all(&TOKENS.map(ConnectionStatus::pending));
+    let roles = cluster.start_all(&["reconciler-1", "feed-1", "feed-2"]).await;
+    let feed = roles.get("feed-1");
+    let unrouted = eventually("nobody asked for the first events: they are counted", async || {
+        let mut counted = 0;
+        for name in ["feed-1", "feed-2"] {
+            counted += counter(roles.get(name), "finlinkd_events_unrouted_total").await;
+        }
+        let events = events_once(feed).await;
+        if events.len() >= TOKENS.len() && counted >= events.len() as u64 {
+            Ok(events)
+        } else {
+            Err(format!("{counted} of {}", events.len()))
+        }
+    });
+    let unheard: BTreeSet<String> = ids(&unrouted.await);
+
+    let connection = Connection::connect(&cluster.queue, ConnectionProperties::default()).await.unwrap();
+    let mut consumer = subscribe(&connection).await;
+    cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
+    cluster.converges(|| cluster.truth()).await;
+    let all = eventually("the feed tells of all imports", async || {
+        let events = events_once(feed).await;
+        let imported = events.iter().filter(|event| event["type"] == "finlinkd.connection.imported.v1").count();
+        if imported == TOKENS.len() { Ok(events) } else { Err(format!("{events:#?}")) }
+    });
+    let all = all.await;
+
+    let wanted: BTreeSet<String> = ids(&all).difference(&unheard).cloned().collect();
+    let mut got: BTreeMap<String, Value> = BTreeMap::new();
+    while !wanted.iter().all(|id| got.contains_key(id)) {
+        let next = tokio::time::timeout(PATIENCE, consumer.next()).await.expect("another event comes");
+        let delivery = next.expect("the consumer lives").unwrap();
+        let event: Value = serde_json::from_slice(&delivery.data).unwrap();
+        let key = format!("{APP}.{}", event["type"].as_str().unwrap());
+        assert_eq!(delivery.routing_key.as_str(), key);
+        let content_type = delivery.properties.content_type().as_ref().map(ToString::to_string);
+        assert_eq!(content_type.as_deref(), Some("application/cloudevents+json"));
+        got.insert(event["id"].as_str().unwrap().to_owned(), event);
+    }
+    for mut event in all.into_iter().filter(|event| wanted.contains(event["id"].as_str().unwrap())) {
+        // The number in the feed is the feed's alone.
+        event.as_object_mut().unwrap().remove("sequence");
+        assert_eq!(got[event["id"].as_str().unwrap()], event, "both ways tell the same");
+    }
+    roles.stop().await;
+}
+
+fn ids(events: &[Value]) -> BTreeSet<String> {
+    events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+}

@@ -1,0 +1,113 @@
+//! Wrong passwords, places, schemas and clients: one clear line, and no loop of crashes.
+
+use serde_json::Value;
+use tests::binary::Finlinkd;
+use tests::finlink::{ConnectionStatus, Endpoint, World};
+use tests::looking::eventually;
+use tests::sender::naming;
+
+use super::cluster::{Cluster, TOKENS, is_said_to_be};
+use crate::{broker, database};
+
+/// Connections that each process keeps; each tells of its trouble once, although it tries again every second.
+const BROKER_CONNECTIONS_MAX: usize = 2;
+
+fn complaints(process: &Finlinkd) -> usize {
+    process.count_logged(|record: &Value| record["message"] == "the broker cannot be used; trying on")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_refuses_the_login_or_the_virtual_host_is_named_and_waited_for() {
+    let mut cluster = Cluster::shared().await;
+    let right = cluster.queue.clone();
+    let wrongs = [
+        (right.replace("guest:guest", "guest:wrong"), "refused user or password"),
+        (right.replace("/test-", "/other-"), "no such virtual host"),
+    ];
+    for (wrong, reason) in wrongs {
+        cluster.queue.clone_from(&wrong);
+        let roles = cluster.start_all(&["ingress-1", "consumer-1"]).await;
+        for name in ["ingress-1", "consumer-1"] {
+            let process = roles.get(name);
+            let said = |record: &Value| record.to_string().contains(reason);
+            let record = process.logged(reason, said).await.unwrap();
+            assert!(!record.to_string().contains("guest:"), "no password is logged: {record}");
+            let shown = eventually("readiness names the reason", async || {
+                let health = process.admin("/readyz").await.unwrap().json().unwrap();
+                let told = health["parts"]["queue"]["reason"].as_str().is_some_and(|why| why.contains(reason));
+                if told && health["status"] == "degraded" { Ok(()) } else { Err(health.to_string()) }
+            });
+            shown.await;
+            assert!(complaints(process) <= BROKER_CONNECTIONS_MAX, "{}", process.last_lines());
+        }
+        let answer = cluster.sender(roles.get("ingress-1")).await.post(&naming(TOKENS[0])).await.unwrap();
+        assert_eq!(answer.status(), 200, "a broker's no is no fault of the sender's: {}", answer.text());
+        roles.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_a_newer_schema_ends_every_role_that_needs_it_with_one_clear_line() {
+    let cluster = Cluster::shared().await;
+    cluster.start("consumer-1").await.stop().await.unwrap();
+    let name = cluster.store.rsplit('/').next().unwrap();
+    let newer = "INSERT INTO schema_migrations (version, name) VALUES (999, 'later');
+                 UPDATE meta SET value = 999 WHERE name = 'min_reader_version'";
+    tokio::task::block_in_place(|| database::shared().query(name, newer).unwrap());
+    for name in ["consumer", "reconciler", "feed"] {
+        let output = cluster.setup(name).output(&[name]).await.unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{name}: {told}");
+        assert!(told.contains("run the newer program"), "{name}: {told}");
+        assert!(!told.contains("panicked"), "{name}: {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_refuses_the_password_is_named_and_waited_for() {
+    let mut cluster = Cluster::shared().await;
+    tokio::task::block_in_place(|| database::shared().create_user("locked_out", "right").unwrap());
+    cluster.store = cluster.store.replace("postgres@", "locked_out:wrong@");
+    let roles = cluster.start_all(&["consumer-1", "reconciler-1", "feed-1"]).await;
+    for name in ["consumer-1", "reconciler-1", "feed-1"] {
+        let process = roles.get(name);
+        process
+            .logged("the refusal", |record| record.to_string().contains("password authentication failed"))
+            .await
+            .unwrap();
+        is_said_to_be(process, Some("store"), "degraded").await;
+    }
+    roles.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_whose_client_id_changed_is_not_judged_by_the_new_clients_answers() {
+    let mut cluster = Cluster::shared().await;
+    cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
+    let reconciler = cluster.start("reconciler-1").await;
+    cluster.converges(|| cluster.truth()).await;
+    reconciler.stop().await.unwrap();
+    let known = cluster.truth();
+
+    cluster.app = cluster.finlink.world(World::add_app);
+    let logins = cluster.finlink.count(Endpoint::Login);
+    let reconciler = cluster.start("reconciler-1").await;
+    reconciler.logged("the pin", |record| record.to_string().contains("pinned to another client_id")).await.unwrap();
+    cluster.converges(|| known.clone()).await;
+    assert_eq!(cluster.finlink.count(Endpoint::Login), logins, "it asks nothing until a person has acted");
+    reconciler.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_feed_serves_its_api_while_the_broker_refuses_it() {
+    let mut cluster = Cluster::shared().await;
+    cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
+    cluster.queue = broker::shared().url_for("guest", "wrong");
+    let roles = cluster.start_all(&["reconciler-1", "feed-1"]).await;
+    let feed = roles.get("feed-1");
+    cluster.converges(|| cluster.truth()).await;
+    feed.said("events cannot be relayed; they wait").await.unwrap();
+    let listed = feed.api("/v1/connections").await.unwrap().json().unwrap();
+    assert_eq!(listed["connections"].as_array().map(Vec::len), Some(TOKENS.len()), "{listed}");
+    roles.stop().await;
+}
