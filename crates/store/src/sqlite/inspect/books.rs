@@ -7,19 +7,12 @@ use sqlite::rusqlite::{Connection, Result};
 use uuid::Uuid;
 
 use crate::Books;
+use crate::books::Numbers;
 use crate::sqlite::columns;
 
 /// Every run, newest first.
 pub(super) fn all(connection: &Connection) -> Result<Vec<Books>> {
-    let mut stored = ranges(
-        connection,
-        // Consecutive numbers have the same distance from their rank.
-        "SELECT instance, min(sequence), max(sequence) FROM (
-             SELECT instance, sequence, sequence - row_number() OVER (PARTITION BY instance ORDER BY sequence) AS island
-             FROM (SELECT instance, sequence FROM deliveries
-                   UNION SELECT instance, sequence FROM dead_letters WHERE instance IS NOT NULL))
-         GROUP BY instance, island ORDER BY instance, island",
-    )?;
+    let mut stored = stored(connection)?;
     let mut refused = ranges(connection, "SELECT instance, first, through FROM refused ORDER BY instance, first")?;
     let mut runs = connection.prepare_cached(
         "SELECT instance, started_at, at, decided_through, last FROM checkpoints ORDER BY started_at DESC, instance",
@@ -37,6 +30,23 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<Books>> {
         })
     })?;
     books.collect()
+}
+
+/// The numbers stored, as ranges. Gathered here rather than by SQL: a window over all deliveries is sorted in memory, and this
+/// takes memory for each hole only, since deliveries come nearly in the order of their numbers.
+fn stored(connection: &Connection) -> Result<BTreeMap<Uuid, Vec<SequenceRange>>> {
+    let mut numbers: BTreeMap<Uuid, Numbers> = BTreeMap::new();
+    for sql in [
+        "SELECT instance, sequence FROM deliveries",
+        "SELECT instance, sequence FROM dead_letters WHERE instance IS NOT NULL",
+    ] {
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            numbers.entry(columns::uuid(row, 0)?).or_default().add(columns::count(row, 1)?);
+        }
+    }
+    Ok(numbers.into_iter().map(|(instance, numbers)| (instance, numbers.ranges())).collect())
 }
 
 fn ranges(connection: &Connection, sql: &str) -> Result<BTreeMap<Uuid, Vec<SequenceRange>>> {
