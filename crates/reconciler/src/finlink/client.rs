@@ -208,7 +208,8 @@ impl Client {
         );
         let wait = reply.retry_after.unwrap_or_default().min(self.settings.retry_after_max);
         let (kind, repeatable) = match reply.status {
-            200 => return Ok(reply),
+            // A server may well say that a session was created; what counts is whether the body can be used.
+            200 | 201 => return Ok(reply),
             401 => (Kind::Unauthorized, false),
             404 => (Kind::NotFound, false),
             429 => (Kind::Busy(wait.max(self.settings.outage_pause)), false),

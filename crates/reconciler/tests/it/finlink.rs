@@ -64,6 +64,8 @@ pub(crate) struct State {
     pub(crate) keys: BTreeMap<Uuid, Value>,
     pub(crate) client_id: String,
     pub(crate) secret: String,
+    /// What a login that succeeds is answered with.
+    pub(crate) login_status: u16,
     /// Added to the list as they are.
     pub(crate) strays: Vec<Value>,
     /// The one session.
@@ -99,6 +101,7 @@ impl Finlink {
             keys: BTreeMap::new(),
             client_id: "client".to_owned(),
             secret: "secret".to_owned(),
+            login_status: 200,
             strays: Vec::new(),
             session: None,
             scopes: Vec::new(),
@@ -247,7 +250,7 @@ impl State {
         self.logins += 1;
         let token = format!("session-{}", self.logins);
         self.session = Some(token.clone());
-        (200, json!({ "token": token }).to_string())
+        (self.login_status, json!({ "token": token }).to_string())
     }
 }
 

@@ -42,6 +42,16 @@ async fn a_session_is_renewed_before_its_hour_ends() {
 }
 
 #[tokio::test]
+async fn a_session_that_was_created_is_a_session() {
+    let rig = Rig::new().await;
+    rig.finlink.state().login_status = 201;
+    rig.finlink.put(&token(1), "READY", 1);
+    let mut reconciler = rig.reconciler();
+    assert_eq!(rig.settle(&mut reconciler).await.0, [Did::Listed { found: 1 }]);
+    assert_eq!(rig.finlink.asked(Endpoint::Login), 1);
+}
+
+#[tokio::test]
 async fn wrong_credentials_are_not_tried_in_a_storm() {
     let mut rig = Rig::new().await;
     rig.finlink.state().secret = "another".to_owned();
