@@ -42,7 +42,8 @@ pub(crate) fn next_looks(
         repetition(after, last_read, schedule)
     } else if absent {
         (next_question(after, last_read, circumstances, schedule), Cause::Missing)
-    } else if verdict == Verdict::Unchanged && circumstances.cause == Cause::Hint {
+    } else if circumstances.cause == Cause::Hint && (verdict == Verdict::Unchanged || after.status.is_running()) {
+        // Finlink tells of imports and updates that ended: what still runs, or shows nothing new, lags its own webhook.
         (last_read.plus(schedule.second_look), Cause::Lag)
     } else {
         repetition(after, last_read, schedule)

@@ -39,7 +39,8 @@ pub enum Answer {
 pub enum Cause {
     /// A webhook hinted at it.
     Hint,
-    /// The second look after a hinted read that changed nothing: the API may lag its own webhook (R2).
+    /// The second look after a hinted read that changed nothing, or found an update still running: the API may lag its own
+    /// webhook (R2).
     Lag,
     /// The second look after a read whose `updatedAt` went back (R2).
     Regression,

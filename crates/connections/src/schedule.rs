@@ -33,7 +33,8 @@ pub struct Schedule {
     /// Never later than this after the last read.
     #[serde(with = "humantime_serde")]
     pub ceiling: Duration,
-    /// The second look after a read that went back, and after a hinted read that changed nothing (R2).
+    /// The second look after a read that went back, and after a hinted read that changed nothing or found an update still
+    /// running (R2).
     #[serde(with = "humantime_serde")]
     pub second_look: Duration,
     /// The two rounds of evidence for a deletion lie this far apart (R3).

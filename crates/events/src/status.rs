@@ -60,6 +60,11 @@ impl ConnectionStatus {
         serde_json::from_value(value).map_err(|error| NotAStatus(error.to_string()))
     }
 
+    /// Whether its first import or an update runs.
+    pub fn is_running(&self) -> bool {
+        matches!(self.status, Status::Pending | Status::Updating)
+    }
+
     /// Whether Finlink updates it by itself every day.
     pub fn updates_by_itself(&self) -> bool {
         self.has_credentials == Some(true) && self.two_factor_enabled != Some(true) && self.restore_token.is_none()

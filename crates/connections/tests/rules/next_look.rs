@@ -114,6 +114,16 @@ fn a_hinted_read_that_changed_something_is_not_repeated() {
 }
 
 #[test]
+fn a_hinted_read_that_finds_an_import_still_running_is_repeated_once_after_a_minute() {
+    let mut life = Life::new();
+    let hinted = life.observe_because(Cause::Hint, &found(1, minute(0), &pending()));
+    assert_eq!(hinted.verdict, Verdict::Discovered);
+    assert_eq!(next(&hinted), (minute(1), Cause::Lag));
+    let lagged = life.observe_because(Cause::Lag, &found(2, minute(1), &pending()));
+    assert_eq!(next(&lagged), (minute(6), Cause::Schedule));
+}
+
+#[test]
 fn a_hint_is_not_answered_within_ten_seconds_of_the_last_read() {
     let mut life = Life::starting_with(&ready());
     let due = life.observe(&found(2, minute(10), &ready())).due.unwrap();

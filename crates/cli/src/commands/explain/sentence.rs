@@ -79,7 +79,7 @@ fn when(refresh: Option<&RefreshRow>, now: UtcMicros) -> String {
 fn reason(word: &str) -> &'static str {
     match Cause::from_word(word) {
         Some(Cause::Hint) => "a webhook named it",
-        Some(Cause::Lag) => "a hinted read changed nothing, and the API may lag its own webhook",
+        Some(Cause::Lag) => "a hinted read found nothing new, or an update still running: the API may lag",
         Some(Cause::Regression) => "the latest read went back in time and is repeated",
         Some(Cause::Schedule) => "without a webhook until then, something should have been heard of it",
         Some(Cause::Sweep) => "the whole list is read",
