@@ -48,6 +48,10 @@ async fn an_ingress_answers_and_spools_whatever_the_broker_does() {
     // Frozen: its sockets stay open, and nobody answers.
     broker.freeze().unwrap();
     accepted(&cluster, &ingress, &mut acknowledged).await;
+    // And the ingress dies with what it has spooled: the next one in its folder takes that over.
+    ingress.kill().await.unwrap();
+    let ingress = cluster.start("ingress-1").await;
+    accepted(&cluster, &ingress, &mut acknowledged).await;
     broker.thaw().unwrap();
     drained(&ingress).await;
     cluster.keeps(&acknowledged).await;
@@ -56,6 +60,19 @@ async fn an_ingress_answers_and_spools_whatever_the_broker_does() {
     tokio::task::block_in_place(|| broker.memory_alarm(true).unwrap());
     accepted(&cluster, &ingress, &mut acknowledged).await;
     tokio::task::block_in_place(|| broker.memory_alarm(false).unwrap());
+    drained(&ingress).await;
+    cluster.keeps(&acknowledged).await;
+
+    // A restart in order, under load.
+    let flood = cluster.flood(&ingress).await;
+    flood.accepts(WEBHOOKS).await.unwrap();
+    tokio::task::block_in_place(|| broker.stop().unwrap());
+    flood.accepts(flood.accepted() + WEBHOOKS).await.unwrap();
+    tokio::task::block_in_place(|| broker.start().unwrap());
+    flood.accepts(flood.accepted() + WEBHOOKS).await.unwrap();
+    let heard = flood.stop().await.unwrap();
+    assert!(heard.refused.is_empty() && heard.broken.is_empty(), "{:?} {:?}", heard.refused, heard.broken);
+    acknowledged.extend(heard.receipts);
     drained(&ingress).await;
     cluster.keeps(&acknowledged).await;
 

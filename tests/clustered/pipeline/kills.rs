@@ -91,6 +91,12 @@ async fn whatever_is_killed_under_load_every_acknowledged_webhook_is_accounted_f
     for (round, name) in ["ingress-1", "consumer-1", "reconciler-1", "feed-1"].into_iter().enumerate() {
         scene.kill(name, round).await;
     }
+    // A consumer that stops in order while another one starts gives back what it has not stored.
+    let floods = scene.load().await;
+    scene.roles.put("consumer-2", scene.cluster.start("consumer-2").await);
+    scene.roles.take("consumer-1").stop().await.unwrap();
+    scene.end(floods).await;
+
     let floods = scene.load().await;
     tokio::task::block_in_place(|| scene.broker.kill().unwrap());
     for flood in &floods {

@@ -9,4 +9,5 @@ mod kills;
 mod relay;
 mod stolen;
 mod strangers;
+mod takeover;
 mod wrong_starts;
