@@ -3,13 +3,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod apps;
 mod bodies;
 mod convergence;
 mod crashes;
 mod explaining;
+mod glitches;
 mod keys;
+mod metrics;
+mod overload;
 mod politeness;
 mod requests;
 mod scene;
 mod signatures;
+mod starts;
 mod stopping;

@@ -1,6 +1,7 @@
 //! A Finlink with one app, a sender with a known key, a data folder, and the settings of a pipeline between them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -19,8 +20,7 @@ pub(crate) struct Scene {
     pub(crate) finlink: FakeFinlink,
     pub(crate) app: Credentials,
     pub(crate) key: Arc<SigningKey>,
-    /// Removed with the scene.
-    _folder: TempDir,
+    folder: TempDir,
     pub(crate) setup: Setup,
 }
 
@@ -36,7 +36,7 @@ impl Scene {
             .with_app(APP, &app)
             .with("UPSTREAM__BASE_URL", &finlink.base_url())
             .with("INGRESS__GRACE", "0s");
-        Self { finlink, app, key, _folder: folder, setup }
+        Self { finlink, app, key, folder, setup }
     }
 
     /// With days made into seconds.
@@ -44,6 +44,11 @@ impl Scene {
         let mut scene = Self::plain().await;
         scene.setup = scene.setup.brisk();
         scene
+    }
+
+    /// The data folder, which is removed with the scene.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Finlink shows this connection from now on.
@@ -67,6 +72,17 @@ impl Scene {
     pub(crate) async fn sender(&self, running: &Finlinkd) -> Sender {
         let address = running.address("listen").await.unwrap();
         Sender { address, app: APP.to_owned(), key: Arc::clone(&self.key) }
+    }
+
+    /// Sends webhooks until the receiver knows the sender's key; answers their receipts.
+    pub(crate) async fn introduces(&self, sender: &Sender, running: &Finlinkd) -> Vec<String> {
+        let mut sent = Vec::new();
+        eventually("the key is known", async || {
+            sent.push(sender.send("AAAAAAAAAA").await.unwrap());
+            if outcomes(running, APP, "accepted").await > 0 { Ok(()) } else { Err("not yet".to_owned()) }
+        })
+        .await;
+        sent
     }
 
     /// What Finlink has, as it must be listed.

@@ -68,12 +68,7 @@ async fn a_signature_that_does_not_hold_is_refused_counted_and_without_effect() 
     let sender = scene.sender(&running).await;
     scene.converges(&running).await;
     // The key has to be known, or a wrong signature is taken for one of a key that is not known yet.
-    let mut sent = Vec::new();
-    eventually("the key is known", async || {
-        sent.push(sender.send("AAAAAAAAAA").await.unwrap());
-        if outcomes(&running, APP, "accepted").await > 0 { Ok(()) } else { Err("not yet".to_owned()) }
-    })
-    .await;
+    let mut sent = scene.introduces(&sender, &running).await;
 
     let body = naming("BBBBBBBBBB");
     for (what, jwt, word) in forgeries(&scene, &body) {

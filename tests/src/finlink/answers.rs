@@ -50,6 +50,7 @@ impl Question {
         let fault = world.fault(self.endpoint).cloned();
         let early = match fault {
             Some(Fault::Status(status)) => Some(Answer::plain(status)),
+            Some(Fault::Text(text)) => Some(Answer { body: text.into(), ..Answer::plain(200) }),
             Some(Fault::Busy(seconds)) => Some(Answer { retry_after: Some(seconds), ..Answer::plain(429) }),
             _ => None,
         };

@@ -32,6 +32,8 @@ pub enum Fault {
     Cut,
     /// 200 and an empty array.
     Empty,
+    /// 200 and this text.
+    Text(&'static str),
     /// The right answer, so much later.
     Late(Duration),
 }
@@ -95,6 +97,11 @@ impl World {
     pub fn put(&mut self, client_id: &str, connection: &ConnectionStatus) {
         let app = self.connections.entry(client_id.to_owned()).or_default();
         app.insert(connection.token.clone(), connection.to_json());
+    }
+
+    /// The same in any shape.
+    pub fn put_json(&mut self, client_id: &str, token: &str, connection: Value) {
+        self.connections.entry(client_id.to_owned()).or_default().insert(token.to_owned(), connection);
     }
 
     /// The app has this connection no more.
