@@ -66,6 +66,13 @@ impl<W: Write> Listing<W> {
     }
 }
 
+/// Writes a short table for people; nothing where there is no row.
+pub(crate) fn table<T: Row>(out: &mut impl Write, rows: &[T]) -> io::Result<()> {
+    let mut listing = Listing::start(out, false);
+    listing.page(rows)?;
+    Ok(())
+}
+
 fn write_table(out: &mut impl Write, headings: &[&str], with_headings: bool, rows: &[Vec<String>]) -> io::Result<()> {
     let widths: Vec<usize> = headings
         .iter()

@@ -19,6 +19,7 @@ pub mod inspect;
 pub mod intake;
 pub mod keys;
 pub mod lease;
+pub mod letters;
 pub mod observe;
 pub mod order;
 pub mod pending;
@@ -82,6 +83,10 @@ macro_rules! conformance_tests {
             intake::a_letter_is_buried_once_per_receipt,
             intake::marks_may_come_twice_and_in_any_order,
             intake::a_store_that_can_be_written_says_so,
+            letters::a_letter_is_gone_once_its_message_is_in_the_queue_again,
+            letters::a_message_buried_again_meanwhile_keeps_its_letter,
+            letters::a_discarded_letter_leaves_no_hole_in_the_books,
+            letters::letters_are_listed_newest_first_by_filter_and_page,
             hints::a_known_token_is_hinted_at_itself,
             hints::an_unknown_token_in_a_bound_body_gets_one_read,
             hints::an_unknown_token_in_an_unbound_body_hints_at_its_app_once,

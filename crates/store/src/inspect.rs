@@ -87,6 +87,19 @@ pub struct ConnectionFilter {
     pub after: Option<(AppName, ConnectionToken)>,
 }
 
+/// Which dead letters are wanted; newest first. `None` in a field: no restriction.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeadLetterFilter {
+    /// Of this app.
+    pub app: Option<AppName>,
+    /// With this reason's word.
+    pub reason: Option<String>,
+    /// At most so many; `None`: all.
+    pub limit: Option<usize>,
+    /// Only numbers below this one: the next page.
+    pub before: Option<i64>,
+}
+
 /// A dead letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeadLetterRow {
@@ -256,7 +269,7 @@ pub trait Inspect: Send + Sync {
     async fn explain(&self, app: &AppName, token: &ConnectionToken) -> Result<Explanation, StoreError>;
 
     /// Lists dead letters, newest first.
-    async fn dead_letters(&self, reason: Option<&str>, limit: Option<usize>) -> Result<Vec<DeadLetterRow>, StoreError>;
+    async fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterRow>, StoreError>;
 
     /// One dead letter with its body.
     async fn dead_letter(&self, id: i64) -> Result<Option<DeadLetterRow>, StoreError>;

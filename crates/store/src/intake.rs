@@ -49,12 +49,17 @@ impl DeadLetterReason {
             Self::Attempts => "attempts",
         }
     }
+
+    /// The reason with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
 }
 
 /// A message that cannot be recorded, kept as bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Its receipt, where it has one. Burying the same receipt twice keeps one letter.
+    /// Its receipt, where it has one. Burying the same receipt twice keeps one letter: the later one, under a new number.
     pub receipt: Option<Receipt>,
     /// Its app, where it has one.
     pub app: Option<AppName>,
@@ -84,6 +89,14 @@ pub trait Intake: Send + Sync {
 
     /// Keeps what cannot be recorded.
     async fn bury(&self, letters: &[DeadLetter]) -> Result<(), StoreError>;
+
+    /// Removes the letters with these numbers, whose messages are in the queue again; says how many were still there. A message
+    /// that was buried again meanwhile has a letter with another number, which stays.
+    async fn unbury(&self, ids: &[i64]) -> Result<u64, StoreError>;
+
+    /// Removes the letters with these numbers for good; says how many there were. What they have in the books stays accounted
+    /// for.
+    async fn discard(&self, ids: &[i64], now: UtcMicros) -> Result<u64, StoreError>;
 
     /// Whether it can be written just now.
     async fn probe(&self) -> Result<(), StoreError>;

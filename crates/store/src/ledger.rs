@@ -24,7 +24,7 @@ pub struct Books {
     pub decided_through: u64,
     /// It said that it ends and that nothing follows.
     pub ended: bool,
-    /// Numbers that are stored, as deliveries or as dead letters.
+    /// Numbers that are stored, as deliveries or as dead letters, and those of dead letters that a person discarded.
     pub stored: Vec<SequenceRange>,
     /// Numbers that were refused.
     pub refused: Vec<SequenceRange>,

@@ -26,8 +26,8 @@ mod tally;
 pub use error::StoreError;
 pub use feed::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page};
 pub use inspect::{
-    ConnectionFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation, GapFilter, GapRow,
-    Inspect, OVERDUE_COUNTS_AFTER, RefreshRow, Totals,
+    ConnectionFilter, DeadLetterFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation,
+    GapFilter, GapRow, Inspect, OVERDUE_COUNTS_AFTER, RefreshRow, Totals,
 };
 pub use intake::{DeadLetter, DeadLetterReason, Intake, Reading, Recorded};
 pub use ledger::{Books, Verdict};

@@ -4,7 +4,7 @@
 use events::ConnectionToken;
 use uuid::Uuid;
 
-use crate::{ConnectionFilter, Cursor, DeliveryFilter, FeedFilter, GapFilter};
+use crate::{ConnectionFilter, Cursor, DeadLetterFilter, DeliveryFilter, FeedFilter, GapFilter};
 
 /// A value as an engine binds it.
 pub(crate) trait Bound {
@@ -129,8 +129,11 @@ pub(crate) fn gaps<V: Bound>(select: &str, filter: &GapFilter, token: Option<&Co
 }
 
 /// Dead letters, newest first.
-pub(crate) fn letters<V: Bound>(select: &str, reason: Option<&str>, limit: Option<usize>) -> (String, Vec<V>) {
+pub(crate) fn letters<V: Bound>(select: &str, filter: &DeadLetterFilter) -> (String, Vec<V>) {
+    let DeadLetterFilter { app, reason, limit, before } = filter;
     let mut listing = Listing::new(select);
-    listing.and_value("reason = ?", reason.map(V::text));
-    listing.ordered("id DESC", limit)
+    listing.and_value("app = ?", app.as_ref().map(|app| V::text(app.as_str())));
+    listing.and_value("reason = ?", reason.as_deref().map(V::text));
+    listing.and_value("id < ?", before.map(V::number));
+    listing.ordered("id DESC", *limit)
 }

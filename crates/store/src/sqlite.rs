@@ -15,6 +15,7 @@ mod intake;
 mod keys;
 mod known;
 mod lease;
+mod letters;
 mod migrations;
 mod observe;
 mod operator;

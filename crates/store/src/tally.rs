@@ -91,6 +91,8 @@ impl Totals {
                 *self.gaps.entry(app).or_default().entry(word.to_owned()).or_insert(0) += count;
             }
             Sum::GapsLate => self.gaps_late += count,
+            // A reason whose letters are all redriven or discarded is none any more.
+            Sum::DeadLetters if count == 0 => {}
             Sum::DeadLetters => *self.dead_letters.entry(word.to_owned()).or_insert(0) += count,
         }
     }

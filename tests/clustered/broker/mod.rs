@@ -5,6 +5,7 @@ mod confirms;
 mod definitions;
 mod exchange;
 mod outages;
+mod redrive;
 mod refusals;
 
 use std::sync::OnceLock;

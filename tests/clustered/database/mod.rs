@@ -28,7 +28,7 @@ fn address(url: &str) -> Address {
 }
 
 /// A store at this address.
-fn store_with(url: &str, rules: Rules) -> PostgresStore {
+pub(crate) fn store_with(url: &str, rules: Rules) -> PostgresStore {
     let settings = store::Settings { folder: "unused".into(), migrate: MigrateMode::Auto, rules };
     PostgresStore::connect(address(url), "test", &settings, &Settings::default()).unwrap()
 }

@@ -1,14 +1,21 @@
-//! `finlinkd dead-letters`: messages that could not be recorded, kept as bytes.
+//! `finlinkd dead-letters`: messages that could not be recorded, kept as bytes; back into the queue, or away with them.
+
+mod discard;
+mod redrive;
+mod report;
+mod selection;
 
 use clap::{Args, Subcommand};
+use events::AppName;
 use serde_json::Value;
-use store::{DeadLetterReason, DeadLetterRow};
+use store::{DeadLetterFilter, DeadLetterReason, DeadLetterRow};
 
 use super::{ListArgs, ShowArgs, finish, readable, stdout};
 use crate::exit::Failure;
 use crate::output::{self, Listing, Row, or_dash};
 use crate::settings::Settings;
 use crate::wiring;
+use selection::Change;
 
 /// Options of `dead-letters`.
 #[derive(Debug, Clone, Args)]
@@ -26,6 +33,10 @@ enum Action {
     List(List),
     /// Shows one dead letter with its body.
     Show(One),
+    /// Publishes messages again, oldest first, and removes their letters. Without --yes it only tells what it would do.
+    Redrive(Change),
+    /// Removes letters for good, bodies included. Without --yes it only tells what it would do.
+    Discard(Change),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -33,6 +44,9 @@ struct List {
     /// With this reason only.
     #[arg(long, value_parser = DeadLetterReason::ALL.map(DeadLetterReason::word))]
     reason: Option<String>,
+    /// Of this app only.
+    #[arg(long)]
+    app: Option<AppName>,
     #[command(flatten)]
     form: ListArgs,
 }
@@ -51,16 +65,31 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<(), Fa
         None => list(settings, &options.list).await,
         Some(Action::List(wanted)) => list(settings, wanted).await,
         Some(Action::Show(one)) => show(settings, one).await,
+        Some(Action::Redrive(wanted)) => redrive::run(settings, wanted).await,
+        Some(Action::Discard(wanted)) => discard::run(settings, wanted).await,
     }
 }
 
 async fn list(settings: &Settings, wanted: &List) -> Result<(), Failure> {
     let store = wiring::look_into_store(settings)?;
-    let rows = store.dead_letters(wanted.reason.as_deref(), wanted.form.limit()).await?;
+    let mut filter =
+        DeadLetterFilter { app: wanted.app.clone(), reason: wanted.reason.clone(), ..DeadLetterFilter::default() };
     let mut listing = Listing::start(stdout(), wanted.form.json);
-    listing.page(&rows)?;
+    while let Some(rows) = wanted.form.next_page(listing.rows()) {
+        filter.limit = Some(rows);
+        let page = store.dead_letters(&filter).await?;
+        filter.before = page.last().map(|last| last.id);
+        listing.page(&page)?;
+        if page.len() < rows {
+            break;
+        }
+    }
     let rows = listing.rows();
-    listing.end("No dead letters: every message could be recorded.")?;
+    let none = match (&wanted.reason, &wanted.app) {
+        (None, None) => "No dead letters: every message could be recorded.",
+        _ => "No dead letter fits.",
+    };
+    listing.end(none)?;
     wanted.form.mention_limit(rows);
     Ok(())
 }

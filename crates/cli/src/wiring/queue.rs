@@ -22,6 +22,8 @@ pub(crate) enum Ends {
     Both,
     /// The way in.
     In,
+    /// The way in, with no spool before a broker: whoever publishes still has the message where the broker is away.
+    Straight,
     /// The way out.
     Out,
     /// Neither: only what the feed publishes goes to the broker.
@@ -44,6 +46,7 @@ enum Engine {
 struct Broker {
     rabbitmq: RabbitMq,
     spooled: Option<Spooled>,
+    straight: Option<Publisher>,
     /// How the connection of this process's main end is.
     state: watch::Receiver<QueueState>,
     consuming: Mutex<Option<Subscription>>,
@@ -73,8 +76,8 @@ impl Queue {
         let publisher = match &self.engine {
             Engine::Embedded(queue) => queue.publisher(),
             Engine::Broker(broker) => {
-                let spooled = broker.spooled.as_ref();
-                spooled.map(Spooled::publisher).ok_or_else(|| anyhow::anyhow!("this process does not publish"))?
+                let publisher = broker.spooled.as_ref().map(Spooled::publisher).or_else(|| broker.straight.clone());
+                publisher.ok_or_else(|| anyhow::anyhow!("this process does not publish"))?
             }
         };
         Ok(publisher.with_metrics(&self.metrics))
@@ -158,8 +161,14 @@ impl Broker {
             spooled = Some(Spooled::open(primary, &spool, metrics)?);
         }
         let mut consuming = None;
+        let mut straight = None;
         let state = match (&spooled, ends) {
             (Some(spooled), _) => spooled.state(),
+            (None, Ends::Straight) => {
+                let (publisher, end) = rabbitmq.publisher();
+                ended.push(end);
+                straight.insert(publisher).state()
+            }
             (None, Ends::Out) => {
                 let (subscription, state) = rabbitmq.subscribe();
                 consuming = Some(subscription);
@@ -168,13 +177,14 @@ impl Broker {
             // Events that cannot be relayed wait in the outbox: nothing depends on the broker.
             (None, _) => watch::channel(QueueState::Ready).1,
         };
-        Ok(Self { rabbitmq, spooled, state, consuming: Mutex::new(consuming), ended: Mutex::new(ended) })
+        Ok(Self { rabbitmq, spooled, straight, state, consuming: Mutex::new(consuming), ended: Mutex::new(ended) })
     }
 
     async fn close(self) {
         if let Some(spooled) = self.spooled {
             spooled.close().await;
         }
+        drop(self.straight);
         let ended = self.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
         for end in ended {
             // It ends by itself once its publishers are gone; a panic in it was logged where it happened.

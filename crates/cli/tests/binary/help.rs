@@ -4,7 +4,7 @@ use super::process::{code, run, stdout};
 
 #[test]
 fn the_help_of_every_command_is_as_reviewed() {
-    let commands: [&[&str]; 20] = [
+    let commands: [&[&str]; 22] = [
         &[],
         &["run"],
         &["ingress"],
@@ -20,6 +20,8 @@ fn the_help_of_every_command_is_as_reviewed() {
         &["webhooks"],
         &["events", "tail"],
         &["dead-letters"],
+        &["dead-letters", "redrive"],
+        &["dead-letters", "discard"],
         &["gaps"],
         &["ledger", "verify"],
         &["check-config"],

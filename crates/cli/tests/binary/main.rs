@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod dead_letters;
 mod demo;
 mod help;
 mod pipeline;

@@ -165,6 +165,14 @@ impl Intake for Store {
         Ok(())
     }
 
+    async fn unbury(&self, _ids: &[i64]) -> Result<u64, StoreError> {
+        unreachable!("a consumer removes no letter")
+    }
+
+    async fn discard(&self, _ids: &[i64], _now: UtcMicros) -> Result<u64, StoreError> {
+        unreachable!("a consumer removes no letter")
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
         let mut state = self.state.lock().unwrap();
         state.probes += 1;

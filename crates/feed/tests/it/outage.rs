@@ -10,8 +10,8 @@ use feed::{Error, Metrics, Numberer, Step};
 use prometheus::Registry;
 use reqwest::StatusCode;
 use store::{
-    Books, ConnectionFilter, Cursor, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation, Feed,
-    FeedFilter, GapFilter, GapRow, Inspect, Numbered, Page, StoreError, Totals,
+    Books, ConnectionFilter, Cursor, DeadLetterFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow,
+    Explanation, Feed, FeedFilter, GapFilter, GapRow, Inspect, Numbered, Page, StoreError, Totals,
 };
 
 use crate::scene::Scene;
@@ -73,8 +73,8 @@ impl Inspect for Moody {
     async fn books(&self) -> Result<Vec<Books>, StoreError> {
         self.store()?.books().await
     }
-    async fn dead_letters(&self, reason: Option<&str>, limit: Option<usize>) -> Result<Vec<DeadLetterRow>, StoreError> {
-        self.store()?.dead_letters(reason, limit).await
+    async fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterRow>, StoreError> {
+        self.store()?.dead_letters(filter).await
     }
     async fn dead_letter(&self, id: i64) -> Result<Option<DeadLetterRow>, StoreError> {
         self.store()?.dead_letter(id).await

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Engine;
 use super::world::{World, again, app, at, bound, names, webhook};
-use crate::{DeadLetter, DeadLetterReason, DeliveryFilter, Recorded, Rules, StoreError, Verdict};
+use crate::{DeadLetter, DeadLetterFilter, DeadLetterReason, DeliveryFilter, Recorded, Rules, StoreError, Verdict};
 
 /// R1: the body is kept once, the hint is counted twice.
 pub async fn a_body_seen_before_is_a_duplicate_and_hints_all_the_same(engine: &dyn Engine) {
@@ -109,9 +109,10 @@ pub async fn a_letter_is_buried_once_per_receipt(engine: &dyn Engine) {
     for _ in 0..2 {
         world.stores.intake.bury(&[culprit.clone(), foreign.clone()]).await.unwrap();
     }
-    let letters = world.stores.inspect.dead_letters(None, None).await.unwrap();
+    let letters = world.stores.inspect.dead_letters(&DeadLetterFilter::default()).await.unwrap();
     assert_eq!(letters.len(), 3);
-    let of_reason = world.stores.inspect.dead_letters(Some("culprit"), Some(10)).await.unwrap();
+    let culprits = DeadLetterFilter { reason: Some("culprit".to_owned()), ..DeadLetterFilter::default() };
+    let of_reason = world.stores.inspect.dead_letters(&culprits).await.unwrap();
     assert_eq!(of_reason.len(), 1);
     let whole = world.stores.inspect.dead_letter(of_reason[0].id).await.unwrap().unwrap();
     assert_eq!(whole.body, Some(culprit.body));

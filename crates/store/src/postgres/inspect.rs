@@ -18,8 +18,8 @@ use super::session::{Session, Value};
 use super::{PostgresStore, columns, letters};
 use crate::listing::Bound;
 use crate::{
-    Books, ConnectionFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation, GapFilter,
-    GapRow, Inspect, StoreError, Totals,
+    Books, ConnectionFilter, DeadLetterFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation,
+    GapFilter, GapRow, Inspect, StoreError, Totals,
 };
 
 /// The newest deliveries and events that an explanation shows.
@@ -78,11 +78,8 @@ impl Inspect for PostgresStore {
         self.read((app.clone(), token.clone()), |session, (app, token)| Box::pin(explain(session, app, token))).await
     }
 
-    async fn dead_letters(&self, reason: Option<&str>, limit: Option<usize>) -> Result<Vec<DeadLetterRow>, StoreError> {
-        self.read((reason.map(str::to_owned), limit), |session, (reason, limit)| {
-            Box::pin(letters::list(session, reason.as_deref(), *limit))
-        })
-        .await
+    async fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterRow>, StoreError> {
+        self.read(filter.clone(), |session, filter| Box::pin(letters::list(session, filter))).await
     }
 
     async fn dead_letter(&self, id: i64) -> Result<Option<DeadLetterRow>, StoreError> {

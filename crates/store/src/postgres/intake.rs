@@ -1,7 +1,7 @@
 //! The consumer's port.
 
 use async_trait::async_trait;
-use events::Checkpoint;
+use events::{Checkpoint, UtcMicros};
 
 use super::deliveries::{self, Batch};
 use super::fault::{self, Fault};
@@ -51,6 +51,14 @@ impl Intake for PostgresStore {
 
     async fn bury(&self, letters: &[DeadLetter]) -> Result<(), StoreError> {
         self.write(letters.to_vec(), |session, letters| Box::pin(letters::bury(session, letters))).await
+    }
+
+    async fn unbury(&self, ids: &[i64]) -> Result<u64, StoreError> {
+        self.write(ids.to_vec(), |session, ids| Box::pin(letters::remove(session, ids, None))).await
+    }
+
+    async fn discard(&self, ids: &[i64], now: UtcMicros) -> Result<u64, StoreError> {
+        self.write((ids.to_vec(), now), |session, (ids, now)| Box::pin(letters::remove(session, ids, Some(*now)))).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

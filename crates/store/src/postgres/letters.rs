@@ -1,7 +1,7 @@
-//! Dead letters, newest first. Bodies come with a single one only.
+//! Dead letters come and go, each counted, and are listed newest first. Bodies come with a single one only.
 
 use bytes::Bytes;
-use events::{AppName, Receipt};
+use events::{AppName, Receipt, UtcMicros};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -9,12 +9,13 @@ use super::fault::Fault;
 use super::session::Session;
 use super::{columns, inspect, tally};
 use crate::tally::{Sum, Tally};
-use crate::{DeadLetter, DeadLetterReason, DeadLetterRow, listing};
+use crate::{DeadLetter, DeadLetterFilter, DeadLetterReason, DeadLetterRow, listing};
 
 /// The columns that [`row`] reads, in its order.
 const COLUMNS: &str = "id, receipt, app, reason, detail, buried_at, length(body)::bigint, envelope";
 
-/// Keeps letters, each receipt once.
+/// Keeps letters. One with the same receipt gives way to the new one: whoever removes it by its number, having published its
+/// message again, must not remove what became of that message.
 pub(super) async fn bury(session: &Session, letters: &[DeadLetter]) -> Result<(), Fault> {
     let mut letters: Vec<_> = letters.iter().collect();
     letters.sort_by_key(|letter| letter.receipt);
@@ -28,6 +29,19 @@ pub(super) async fn bury(session: &Session, letters: &[DeadLetter]) -> Result<()
     let buried: Vec<_> = letters.iter().map(|letter| letter.buried_at.0).collect();
     let envelopes: Vec<_> = letters.iter().map(|letter| letter.envelope.to_string()).collect();
     let bodies: Vec<_> = letters.iter().map(|letter| &letter.body[..]).collect();
+    let mut counted = Tally::default();
+    // In the order of receipts, as every removal: transactions that share letters wait for each other.
+    let earlier = session
+        .query(
+            "DELETE FROM dead_letters USING
+                 (SELECT id FROM dead_letters WHERE receipt = ANY ($1::uuid[]) ORDER BY receipt FOR UPDATE) AS earlier
+             WHERE dead_letters.id = earlier.id
+             RETURNING coalesce(app, ''), reason",
+            &[&receipts],
+        )
+        .await?;
+    count(&mut counted, &earlier, -1)?;
+    // Two of one call, or of two at the same time, are one.
     let buried = session
         .query(
             "INSERT INTO dead_letters (receipt, app, instance, sequence, reason, detail, buried_at, envelope, body)
@@ -38,22 +52,62 @@ pub(super) async fn bury(session: &Session, letters: &[DeadLetter]) -> Result<()
             &[&receipts, &apps, &instances, &sequences, &reasons, &details, &buried, &envelopes, &bodies],
         )
         .await?;
-    let mut counted = Tally::default();
-    for row in &buried {
-        let (app, word): (&str, &str) = (columns::get(row, 0)?, columns::get(row, 1)?);
-        let reason = DeadLetterReason::ALL.into_iter().find(|reason| reason.word() == word);
-        counted.add_word(app, Sum::DeadLetters, reason.map_or("", DeadLetterReason::word), 1);
-    }
+    count(&mut counted, &buried, 1)?;
     tally::write(session, &counted).await
 }
 
-pub(super) async fn list(
-    session: &Session,
-    reason: Option<&str>,
-    limit: Option<usize>,
-) -> Result<Vec<DeadLetterRow>, Fault> {
+/// Removes letters; says how many there were. Those that are discarded keep their place in the books.
+pub(super) async fn remove(session: &Session, ids: &[i64], discarded_at: Option<UtcMicros>) -> Result<u64, Fault> {
+    let removed = session
+        .query(
+            "DELETE FROM dead_letters USING
+                 (SELECT id FROM dead_letters WHERE id = ANY ($1::bigint[]) ORDER BY receipt FOR UPDATE) AS found
+             WHERE dead_letters.id = found.id
+             RETURNING coalesce(app, ''), reason, instance, sequence, receipt",
+            &[&ids],
+        )
+        .await?;
+    if let Some(at) = discarded_at {
+        account(session, &removed, at).await?;
+    }
+    let mut counted = Tally::default();
+    count(&mut counted, &removed, -1)?;
+    tally::write(session, &counted).await?;
+    Ok(removed.len() as u64)
+}
+
+/// Keeps the numbers of discarded letters in the books.
+async fn account(session: &Session, discarded: &[Row], at: UtcMicros) -> Result<(), Fault> {
+    let reasons = columns::all(discarded, |row| columns::get::<String>(row, 1))?;
+    let instances = columns::all(discarded, |row| columns::get::<Option<Uuid>>(row, 2))?;
+    let sequences = columns::all(discarded, |row| columns::get::<Option<i64>>(row, 3))?;
+    let receipts = columns::all(discarded, |row| columns::get::<Option<Uuid>>(row, 4))?;
+    session
+        .execute(
+            "INSERT INTO discarded (instance, sequence, receipt, reason, discarded_at)
+             SELECT instance, sequence, receipt, reason, $5
+             FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[]) AS gone (instance, sequence, receipt, reason)
+             WHERE instance IS NOT NULL
+             ON CONFLICT DO NOTHING",
+            &[&instances, &sequences, &receipts, &reasons, &at.0],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Counts letters, which have their app and reason in front.
+fn count(counted: &mut Tally, letters: &[Row], by: i64) -> Result<(), Fault> {
+    for row in letters {
+        let (app, word): (&str, &str) = (columns::get(row, 0)?, columns::get(row, 1)?);
+        let reason = DeadLetterReason::from_word(word).map_or("", DeadLetterReason::word);
+        counted.add_word(app, Sum::DeadLetters, reason, by);
+    }
+    Ok(())
+}
+
+pub(super) async fn list(session: &Session, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterRow>, Fault> {
     let select = format!("SELECT {COLUMNS} FROM dead_letters");
-    inspect::rows(session, listing::letters(&select, reason, limit), row).await
+    inspect::rows(session, listing::letters(&select, filter), row).await
 }
 
 pub(super) async fn one(session: &Session, id: i64) -> Result<Option<DeadLetterRow>, Fault> {

@@ -15,8 +15,8 @@ use sqlite::rusqlite::{Connection, Result as SqlResult, params};
 
 use super::{SqliteStore, columns};
 use crate::{
-    Books, ConnectionFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation, GapFilter,
-    GapRow, Inspect, StoreError, Totals,
+    Books, ConnectionFilter, DeadLetterFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation,
+    GapFilter, GapRow, Inspect, StoreError, Totals,
 };
 
 /// The newest deliveries and events that an explanation shows.
@@ -48,9 +48,9 @@ impl Inspect for SqliteStore {
         self.read(move |connection| explain(connection, &app, &token)).await
     }
 
-    async fn dead_letters(&self, reason: Option<&str>, limit: Option<usize>) -> Result<Vec<DeadLetterRow>, StoreError> {
-        let reason = reason.map(str::to_owned);
-        self.read(move |connection| letters::list(connection, reason.as_deref(), limit)).await
+    async fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterRow>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |connection| letters::list(connection, &filter)).await
     }
 
     async fn dead_letter(&self, id: i64) -> Result<Option<DeadLetterRow>, StoreError> {

@@ -1,12 +1,10 @@
 //! The consumer's port.
 
 use async_trait::async_trait;
-use events::Checkpoint;
-use sqlite::rusqlite::params;
+use events::{Checkpoint, UtcMicros};
 
-use super::{SqliteStore, books, deliveries, tally};
+use super::{SqliteStore, books, deliveries, letters};
 use crate::recording;
-use crate::tally::{Sum, Tally};
 use crate::{DeadLetter, Intake, Reading, Recorded, StoreError};
 
 #[async_trait]
@@ -30,34 +28,17 @@ impl Intake for SqliteStore {
 
     async fn bury(&self, letters: &[DeadLetter]) -> Result<(), StoreError> {
         let letters = letters.to_vec();
-        self.write(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "INSERT INTO dead_letters
-                     (receipt, app, instance, sequence, reason, detail, buried_at, envelope, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-                 ON CONFLICT (receipt) DO NOTHING",
-            )?;
-            let mut tally = Tally::default();
-            for letter in &letters {
-                let app = letter.app.as_ref().map_or("", |app| app.as_str());
-                let buried = statement.execute(params![
-                    letter.receipt.as_ref().map(|receipt| receipt.0.as_bytes()),
-                    (!app.is_empty()).then_some(app),
-                    letter.booked.as_ref().map(|(instance, _)| instance.as_bytes()),
-                    // A culprit's number may be the very thing that SQL cannot take: its bits are kept.
-                    letter.booked.map(|(_, sequence)| sequence as i64),
-                    letter.reason.word(),
-                    letter.detail,
-                    letter.buried_at.0,
-                    letter.envelope.to_string(),
-                    &letter.body[..],
-                ])?;
-                tally.add_word(app, Sum::DeadLetters, letter.reason.word(), buried as i64);
-            }
-            tally::write(connection, &tally)?;
-            Ok(())
-        })
-        .await
+        self.write(move |connection| Ok(letters::bury(connection, &letters)?)).await
+    }
+
+    async fn unbury(&self, ids: &[i64]) -> Result<u64, StoreError> {
+        let ids = ids.to_vec();
+        self.write(move |connection| Ok(letters::remove(connection, &ids, None)?)).await
+    }
+
+    async fn discard(&self, ids: &[i64], now: UtcMicros) -> Result<u64, StoreError> {
+        let ids = ids.to_vec();
+        self.write(move |connection| Ok(letters::remove(connection, &ids, Some(now))?)).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

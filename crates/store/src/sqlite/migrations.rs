@@ -8,4 +8,5 @@ pub(super) const ALL: &[Migration] = &[
     Migration { version: 2, name: "intake", sql: include_str!("../../migrations/sqlite/0002_intake.sql") },
     Migration { version: 3, name: "refresh", sql: include_str!("../../migrations/sqlite/0003_refresh.sql") },
     Migration { version: 4, name: "feed", sql: include_str!("../../migrations/sqlite/0004_feed.sql") },
+    Migration { version: 5, name: "discarded", sql: include_str!("../../migrations/sqlite/0005_discarded.sql") },
 ];

@@ -16,7 +16,8 @@ pub(super) async fn all(session: &Session) -> Result<Vec<Books>, Fault> {
     let stored = "SELECT instance, min(sequence), max(sequence) FROM (
             SELECT instance, sequence, sequence - row_number() OVER (PARTITION BY instance ORDER BY sequence) AS island
             FROM (SELECT instance, sequence FROM deliveries
-                  UNION SELECT instance, sequence FROM dead_letters WHERE instance IS NOT NULL) AS numbers) AS islands
+                  UNION SELECT instance, sequence FROM dead_letters WHERE instance IS NOT NULL
+                  UNION SELECT instance, sequence FROM discarded) AS numbers) AS islands
         GROUP BY instance, island ORDER BY instance, island";
     let mut stored = ranges(session, stored).await?;
     let mut refused = ranges(session, "SELECT instance, first, through FROM refused ORDER BY instance, first").await?;

@@ -39,6 +39,7 @@ fn stored(connection: &Connection) -> Result<BTreeMap<Uuid, Vec<SequenceRange>>>
     for sql in [
         "SELECT instance, sequence FROM deliveries",
         "SELECT instance, sequence FROM dead_letters WHERE instance IS NOT NULL",
+        "SELECT instance, sequence FROM discarded",
     ] {
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;

@@ -4,16 +4,15 @@ use bytes::Bytes;
 use sqlite::rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use super::clause;
-use crate::DeadLetterRow;
-use crate::listing;
 use crate::sqlite::columns;
+use crate::{DeadLetterFilter, DeadLetterRow, listing};
 
 /// The columns that [`row`] reads, in its order.
 const COLUMNS: &str = "id, receipt, app, reason, detail, buried_at, length(body), envelope";
 
-pub(super) fn list(connection: &Connection, reason: Option<&str>, limit: Option<usize>) -> Result<Vec<DeadLetterRow>> {
+pub(super) fn list(connection: &Connection, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterRow>> {
     let select = format!("SELECT {COLUMNS} FROM dead_letters");
-    clause::rows(connection, listing::letters(&select, reason, limit), row)
+    clause::rows(connection, listing::letters(&select, filter), row)
 }
 
 pub(super) fn one(connection: &Connection, id: i64) -> Result<Option<DeadLetterRow>> {
