@@ -97,7 +97,8 @@ pub fn observe(before: Option<&Known>, read: &Read, circumstances: Circumstances
             events: Vec::new(),
             gap: None,
             due: None,
-            list_at: None,
+            // The API may lag its own webhook: a list shows a connection that it did not have yet.
+            list_at: (circumstances.cause == Cause::Hint).then(|| read.as_of.plus(schedule.second_look)),
         },
         (Some(before), Answer::Found { status, raw }) => {
             let found = Presence { read_no: read.read_no, as_of: read.as_of, status: status.clone(), raw: raw.clone() };

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use connections::Schedule;
+use connections::{Cause, Schedule};
+use events::UtcMicros;
 use serde::{Deserialize, Serialize};
 
 /// What every engine is told.
@@ -56,6 +57,14 @@ pub struct Rules {
     /// A gap counts as open for so long: within it the sender may still retry (then its webhook is lost).
     #[serde(with = "humantime_serde")]
     pub gap_open_for: Duration,
+}
+
+impl Rules {
+    /// When a list is wanted again after one that answered `cause`. One that answered hints is repeated once after the second
+    /// look's time: the API may lag the webhook that hinted, and the list shows a connection that it did not have yet (R2).
+    pub(crate) fn next_sweep(&self, cause: Cause, now: UtcMicros) -> UtcMicros {
+        now.plus(if cause == Cause::Hint { self.schedule.second_look.min(self.sweep_every) } else { self.sweep_every })
+    }
 }
 
 impl Default for Rules {

@@ -61,6 +61,8 @@ pub(crate) async fn run(stages: Vec<Stage>, stop: &CancellationToken, deadline: 
         let names: Vec<&str> = parts.iter().filter(|part| !part.has_ended()).map(|part| part.name).collect();
         let late = Unclean::Late { deadline, names: names.join(", ") };
         tracing::warn!("{late}");
+        // The later stages were not told yet: a lease is better given back than left to run out.
+        stages.iter().for_each(|stage| stage.stop.cancel());
         return outcome.and(Err(late));
     }
     outcome

@@ -86,7 +86,7 @@ pub(crate) fn open_store(settings: &Settings) -> anyhow::Result<Store> {
 pub(crate) fn look_into_store(settings: &Settings) -> anyhow::Result<Arc<dyn Inspect>> {
     Ok(match engine(settings)? {
         StoreEngine::Sqlite => Arc::new(SqliteStore::open_read_only(&store_settings(settings))?),
-        StoreEngine::Postgres(_) => open_store(settings)?.inspect(),
+        StoreEngine::Postgres(_) => open_store(&looking(settings))?.inspect(),
     })
 }
 
@@ -94,8 +94,15 @@ pub(crate) fn look_into_store(settings: &Settings) -> anyhow::Result<Arc<dyn Ins
 pub(crate) fn look_into_feed(settings: &Settings) -> anyhow::Result<Arc<dyn Feed>> {
     Ok(match engine(settings)? {
         StoreEngine::Sqlite => Arc::new(SqliteStore::open_read_only(&store_settings(settings))?),
-        StoreEngine::Postgres(_) => open_store(settings)?.feed(),
+        StoreEngine::Postgres(_) => open_store(&looking(settings))?.feed(),
     })
+}
+
+/// Looking never migrates what others work with.
+fn looking(settings: &Settings) -> Settings {
+    let mut settings = settings.clone();
+    settings.store.migrate = store::MigrateMode::Check;
+    settings
 }
 
 fn engine(settings: &Settings) -> anyhow::Result<StoreEngine> {

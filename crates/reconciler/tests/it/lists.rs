@@ -161,7 +161,7 @@ async fn an_element_that_cannot_be_read_spoils_no_other_and_proves_no_absence() 
 }
 
 #[tokio::test]
-async fn a_flood_of_bound_unknown_tokens_costs_a_read_each_and_no_more() {
+async fn a_flood_of_bound_unknown_tokens_costs_a_read_each_and_a_list() {
     let mut rig = Rig::new().await;
     let mut reconciler = rig.reconciler();
     rig.settle(&mut reconciler).await;
@@ -174,6 +174,7 @@ async fn a_flood_of_bound_unknown_tokens_costs_a_read_each_and_no_more() {
     rig.settle(&mut reconciler).await;
     rig.pass(&mut reconciler, Duration::from_mins(5), Duration::from_secs(10)).await;
     assert!(rig.finlink.asked(Endpoint::Connection) <= 50);
-    assert!(rig.finlink.asked(Endpoint::List) <= 2, "{}", rig.finlink.asked(Endpoint::List));
+    // The first sweep, the one that answers the flood, and its second look.
+    assert!(rig.finlink.asked(Endpoint::List) <= 3, "{}", rig.finlink.asked(Endpoint::List));
     assert_eq!(rig.connections().await.len(), 0);
 }

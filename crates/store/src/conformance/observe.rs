@@ -116,10 +116,16 @@ pub async fn a_sweep_answers_the_app_and_schedules_the_next(engine: &dyn Engine)
     let list = world.claim_list(30, 10).await;
     assert_eq!(list.claims[0].cause, Cause::Hint);
     world.stores.refresh.swept(&world.lease, &list.claims[0], at(31), at(60)).await.unwrap();
-    assert!(!world.due(3600).await.list);
-    assert!(world.due(31 + 3600).await.list);
-    let totals = world.stores.inspect.totals(at(31)).await.unwrap();
-    assert_eq!(totals.swept_at[&world.lease.app], at(31));
+    // The API may lag the webhook that hinted: a list that answered it is repeated, once.
+    assert!(!world.due(90).await.list);
+    assert!(world.due(91).await.list);
+    let list = world.claim_list(91, 10).await;
+    assert_eq!(list.claims[0].cause, Cause::Sweep);
+    world.stores.refresh.swept(&world.lease, &list.claims[0], at(92), at(120)).await.unwrap();
+    assert!(!world.due(92 + 3599).await.list);
+    assert!(world.due(92 + 3600).await.list);
+    let totals = world.stores.inspect.totals(at(92)).await.unwrap();
+    assert_eq!(totals.swept_at[&world.lease.app], at(92));
 }
 
 /// The lease is for one app.

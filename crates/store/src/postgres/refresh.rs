@@ -96,7 +96,7 @@ impl Refresh for PostgresStore {
         now: UtcMicros,
         not_before: UtcMicros,
     ) -> Result<(), StoreError> {
-        let times = (now, not_before, now.plus(self.rules.sweep_every));
+        let times = (now, not_before, self.rules.next_sweep(claim.cause, now));
         self.write((lease.clone(), claim.clone(), times), |session, (lease, claim, (now, not_before, next_at))| {
             Box::pin(async move {
                 lease::check(session, lease).await?;

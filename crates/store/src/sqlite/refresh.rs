@@ -114,7 +114,7 @@ impl Refresh for SqliteStore {
         not_before: UtcMicros,
     ) -> Result<(), StoreError> {
         let claim = claim.clone();
-        let next_at = now.plus(self.rules.sweep_every);
+        let next_at = self.rules.next_sweep(claim.cause, now);
         self.fenced(lease, move |connection, _| Ok(claims::swept(connection, &claim, now, not_before, next_at)?)).await
     }
 
