@@ -62,7 +62,9 @@ pub(crate) async fn run(stages: Vec<Stage>, stop: &CancellationToken, deadline: 
         let late = Unclean::Late { deadline, names: names.join(", ") };
         tracing::warn!("{late}");
         // The later stages were not told yet: a lease is better given back than left to run out.
-        stages.iter().for_each(|stage| stage.stop.cancel());
+        for stage in &stages {
+            stage.stop.cancel();
+        }
         return outcome.and(Err(late));
     }
     outcome
