@@ -1,6 +1,5 @@
 //! A private PostgreSQL of Debian's package: its own cluster in its own folder, default durability.
 
-use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::process::{ServerProcess, free_port};
+use super::process::{self, ServerProcess, free_port};
 use super::user;
 
 const VERSIONS: &str = "/usr/lib/postgresql";
@@ -64,13 +63,14 @@ impl Postgres {
 
     /// Kills the server at once (SIGKILL). Its children notice and end by themselves; its data stays.
     pub fn kill(&mut self) -> Result<()> {
-        if let Some(mut server) = self.server.take() {
-            server.kill()?;
-        }
-        // A child that still holds the port or the shared memory would keep the next start from working.
-        let port = self.port;
-        let gone = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err();
-        ensure!(super::process::eventually(PATIENCE, gone), "something still listens on PostgreSQL's port {port}");
+        let Some(mut server) = self.server.take() else { return Ok(()) };
+        // Stopped first, so that it starts none that is not counted.
+        server.signal(Signal::STOP)?;
+        let children = process::children_of(server.id())?;
+        server.kill()?;
+        // A child that still holds the shared memory would keep the next start from working.
+        let gone = || !children.iter().any(|child| process::runs(*child));
+        ensure!(process::eventually(PATIENCE, gone), "PostgreSQL's processes {children:?} survive it");
         Ok(())
     }
 

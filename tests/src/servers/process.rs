@@ -119,6 +119,27 @@ impl Drop for ServerProcess {
     }
 }
 
+/// The processes that `id` has started and that run now.
+pub(super) fn children_of(id: u32) -> Result<Vec<u32>> {
+    let mut children = Vec::new();
+    for entry in std::fs::read_dir("/proc")?.flatten() {
+        let Some(child) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // Whoever ended meanwhile is none of them.
+        let status = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // The command's name may hold blanks; after its closing bracket come the state and the parent.
+        let parent = status.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
+        if parent == Some(id) {
+            children.push(child);
+        }
+    }
+    Ok(children)
+}
+
+/// Whether a process runs.
+pub(super) fn runs(id: u32) -> bool {
+    std::path::Path::new("/proc").join(id.to_string()).exists()
+}
+
 /// Whether `state` comes to hold within `patience`.
 pub(super) fn eventually(patience: Duration, mut state: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + patience;

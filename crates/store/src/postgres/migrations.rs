@@ -83,14 +83,16 @@ async fn migrate(client: &ClientWrapper) -> Result<(), StoreError> {
             "the database has the encoding {encoding}: create one with ENCODING 'UTF8'"
         )));
     }
-    let begin = format!("BEGIN; SET LOCAL lock_timeout = {LOCK_WAIT_MAX_MS}; SELECT pg_advisory_xact_lock({LOCK})");
-    client.batch_execute(&begin).await.map_err(|error| unavailable(&error))?;
-    // Another process may have migrated it meanwhile.
+    // Not in one transaction with what follows: what another process has made is seen by those that begin after it.
+    let lock = format!("SET lock_timeout = {LOCK_WAIT_MAX_MS}; SELECT pg_advisory_lock({LOCK})");
+    client.batch_execute(&lock).await.map_err(|error| unavailable(&error))?;
+    client.batch_execute("BEGIN").await.map_err(|error| unavailable(&error))?;
     let found = version(client).await?;
     for step in STEPS.iter().filter(|step| step.version > found) {
         apply(client, step).await?;
     }
-    client.batch_execute("COMMIT").await.map_err(|error| unavailable(&error))
+    let end = format!("COMMIT; SELECT pg_advisory_unlock({LOCK})");
+    client.batch_execute(&end).await.map_err(|error| unavailable(&error))
 }
 
 /// Applies a step. Where it fails the connection is given up, and everything is undone with it.
