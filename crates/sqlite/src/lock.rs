@@ -3,7 +3,7 @@
 //! The system gives it back when the process ends, however it ends, so there is no stale lock to clean up.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -19,12 +19,12 @@ pub(crate) struct FolderLock {
 }
 
 impl FolderLock {
-    /// Takes the lock of the database at `path`, creating its folder where needed.
+    /// Takes the lock of the database at `path`, creating its folder where needed: one that nobody else may look into.
     pub(crate) fn take(path: &Path) -> Result<Self, OpenError> {
         let folder = folder_of(path);
         let unwritable =
             |error: std::io::Error| OpenError::Unwritable { folder: folder.clone(), reason: error.to_string() };
-        std::fs::create_dir_all(&folder).map_err(unwritable)?;
+        private_folders().create(&folder).map_err(unwritable)?;
         let lock = beside(path, ".lock");
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock).map_err(unwritable)?;
         match file.try_lock() {
@@ -47,6 +47,15 @@ impl FolderLock {
             }
         }
     }
+}
+
+/// Makes a folder and those above it; one that is there stays as it is.
+fn private_folders() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
 }
 
 /// The folder that `path` lies in.
