@@ -61,6 +61,9 @@ async fn an_app_whose_client_id_changed_is_not_mixed_with_the_one_before() {
     let told = running.said("pinned to another client_id").await.unwrap();
     assert_eq!(told["level"], "ERROR", "{told}");
     assert_eq!(told["app"], APP, "{told}");
+    let message = told["message"].as_str().unwrap();
+    let named = |client_id: &str| message.contains(client_id);
+    assert!(named(&scene.app.client_id) && named(&another.client_id), "which is which: {message}");
     let kept = scene.sender(&running).await.send("AAAAAAAAAA").await.unwrap();
     scene.keeps(&[kept]).await;
     assert_eq!(scene.listed().await, before, "the other app's empty list is no deletion");

@@ -185,11 +185,14 @@ impl UndecidedKid {
     }
 }
 
-/// The error for an app that is pinned to another client (R3).
-pub(crate) fn pinned_elsewhere(app: &AppName) -> StoreError {
+/// The error for an app that is pinned to another client (R3). A `client_id` is no secret.
+pub(crate) fn pinned_elsewhere(pin: &AppPin, known: Option<&str>) -> StoreError {
+    let AppPin { app, client_id } = pin;
+    let known = known.unwrap_or("none");
     StoreError::Incompatible(format!(
-        "the app {app} is pinned to another client_id: what is known of its connections must not be judged by another \
-         client's answers; give the new client an app name, or a store, of its own"
+        "the app {app} is pinned to another client_id: the store has {known}, the settings say {client_id}. What is known \
+         of its connections must not be judged by another client's answers: put the old client_id back, or give the new \
+         one an app name, or a store, of its own"
     ))
 }
 

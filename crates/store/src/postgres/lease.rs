@@ -30,7 +30,7 @@ pub(super) async fn enrol(session: &Session, pin: &AppPin, now: UtcMicros) -> Re
         .await?;
     let pinned = session.first("SELECT client_id FROM apps WHERE app = $1", &[&app]).await?;
     let pinned: Option<String> = pinned.map(|row| columns::get(&row, 0)).transpose()?.flatten();
-    if pinned.as_ref() == Some(&pin.client_id) { Ok(()) } else { Err(pinned_elsewhere(&pin.app).into()) }
+    if pinned.as_ref() == Some(&pin.client_id) { Ok(()) } else { Err(pinned_elsewhere(pin, pinned.as_deref()).into()) }
 }
 
 /// Takes or prolongs the lease; `None` where another holds it. Taken anew, it voids the claims of whoever held it before.

@@ -22,7 +22,7 @@ pub(super) fn enrol(connection: &Connection, pin: &AppPin, now: UtcMicros) -> Re
     let pinned: Option<String> =
         connection.prepare_cached("SELECT client_id FROM apps WHERE app = ?1")?.query_row([app], columns::scalar)?;
     if pinned.as_ref() != Some(&pin.client_id) {
-        return Err(pinned_elsewhere(&pin.app).into());
+        return Err(pinned_elsewhere(pin, pinned.as_deref()).into());
     }
     connection
         .prepare_cached(
