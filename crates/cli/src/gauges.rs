@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events::{AppName, UtcMicros};
-use prometheus::{Gauge, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use store::{DeadLetterReason, Inspect, Totals};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use self::proofs::Proofs;
 use crate::admin::{Health, Readiness};
-use crate::commands::ledger::SILENT_AFTER;
 use crate::roles::part::Part;
 use crate::roles::process::Base;
 use crate::settings::Role;
@@ -30,12 +30,14 @@ const EVERY: Duration = Duration::from_secs(5);
 /// The metrics.
 #[derive(Clone)]
 pub(crate) struct Gauges {
+    apps: Vec<AppName>,
     hint_oldest_unanswered: Gauge,
     refresh_overdue: Gauge,
     connections: IntGaugeVec,
     connections_overdue: IntGaugeVec,
     gaps: IntCounterVec,
     gaps_open: IntGauge,
+    last_webhook: GaugeVec,
     outbox_oldest_age: Gauge,
     dead_letters: IntGaugeVec,
     deletions_held: IntGaugeVec,
@@ -43,20 +45,21 @@ pub(crate) struct Gauges {
 }
 
 impl Gauges {
-    /// Registers them; what can be counted for one of `apps` stands at 0 from the start.
+    /// Registers them. What there is for each of `apps` is shown with the first sums: at 0 where nothing was counted, so that
+    /// a rise is seen, and not before they are known, so that what is known is none.
     pub(crate) fn register(registry: &Registry, apps: &[AppName]) -> Result<Self, prometheus::Error> {
         let gauge = |name: &str, help: &str| keep(registry, Gauge::new(name, help)?);
         let integer = |name: &str, help: &str| keep(registry, IntGauge::new(name, help)?);
         let integers =
             |name: &str, help: &str, labels: &[&str]| keep(registry, IntGaugeVec::new(Opts::new(name, help), labels)?);
         let gaps = Opts::new("finlinkd_gaps_total", "Changes that a read found and that no webhook had told of");
-        let gaps = keep(registry, IntCounterVec::new(gaps, &["app", "kind"])?)?;
-        for app in apps {
-            for kind in GAP_KINDS {
-                gaps.with_label_values(&[app.as_str(), kind]);
-            }
-        }
+        let last_webhook = Opts::new(
+            "finlinkd_last_webhook_timestamp_seconds",
+            "When the newest recorded webhook was received, whatever process received it; 0 where there is none",
+        );
         Ok(Self {
+            apps: apps.to_vec(),
+            last_webhook: keep(registry, GaugeVec::new(last_webhook, &["app"])?)?,
             hint_oldest_unanswered: gauge(
                 "finlinkd_hint_oldest_unanswered_seconds",
                 "Age of the oldest hint that no read has answered; 0 where there is none",
@@ -71,7 +74,7 @@ impl Gauges {
                 "Connections whose next read is overdue by more than a minute",
                 &["app"],
             )?,
-            gaps,
+            gaps: keep(registry, IntCounterVec::new(gaps, &["app", "kind"])?)?,
             gaps_open: integer("finlinkd_gaps_open", "Gaps whose webhook may still come")?,
             outbox_oldest_age: gauge(
                 "finlinkd_outbox_oldest_age_seconds",
@@ -107,6 +110,15 @@ impl Gauges {
         for (app, count) in &totals.overdue {
             self.connections_overdue.with_label_values(&[app.as_str()]).set(*count as i64);
         }
+        self.deletions_held.reset();
+        for app in &self.apps {
+            for kind in GAP_KINDS {
+                self.gaps.with_label_values(&[app.as_str(), kind]);
+            }
+            let heard = totals.last_webhook_at.get(app).map_or(0.0, |at| at.as_seconds());
+            self.last_webhook.with_label_values(&[app.as_str()]).set(heard);
+            self.deletions_held.with_label_values(&[app.as_str()]).set(0);
+        }
         for (app, kinds) in &totals.gaps {
             for (kind, count) in kinds {
                 let counter = self.gaps.with_label_values(&[app.as_str(), kind]);
@@ -119,7 +131,6 @@ impl Gauges {
         for (reason, count) in &totals.dead_letters {
             self.dead_letters.with_label_values(&[reason]).set(*count as i64);
         }
-        self.deletions_held.reset();
         for (app, count) in &totals.deletions_held {
             self.deletions_held.with_label_values(&[app.as_str()]).set(*count as i64);
         }
@@ -150,7 +161,7 @@ pub(crate) fn start(
     let store = store.map(|store| {
         let (health, state) = watch::channel(Health::Ready);
         readiness.part("store", move || state.borrow().clone());
-        Sums { inspect: store.inspect(), gauges, health }
+        Sums { inspect: store.inspect(), gauges, proofs: Proofs::default(), health }
     });
     if queue.is_none() && store.is_none() {
         return Ok(None);
@@ -161,10 +172,11 @@ pub(crate) fn start(
 struct Sums {
     inspect: Arc<dyn Inspect>,
     gauges: Option<Gauges>,
+    proofs: Proofs,
     health: watch::Sender<Health>,
 }
 
-async fn run(sums: Option<Sums>, queue: Option<Queue>, stop: CancellationToken) -> anyhow::Result<()> {
+async fn run(mut sums: Option<Sums>, queue: Option<Queue>, stop: CancellationToken) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(EVERY);
     let mut made: u32 = 0;
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -177,7 +189,7 @@ async fn run(sums: Option<Sums>, queue: Option<Queue>, stop: CancellationToken) 
         if let Some(queue) = &queue {
             queue.show(now);
         }
-        if let Some(sums) = &sums {
+        if let Some(sums) = &mut sums {
             sums.make(now).await;
             if made.is_multiple_of(LEDGER_EVERY_SUMS) {
                 sums.prove(now).await;
@@ -189,10 +201,10 @@ async fn run(sums: Option<Sums>, queue: Option<Queue>, stop: CancellationToken) 
 
 impl Sums {
     /// Proves the books; a store that does not answer is told of by the sums.
-    async fn prove(&self, now: UtcMicros) {
+    async fn prove(&mut self, now: UtcMicros) {
         let Some(gauges) = &self.gauges else { return };
         if let Ok(books) = self.inspect.books().await {
-            let holes: u64 = books.iter().map(|books| books.verdict(now, SILENT_AFTER).holes()).sum();
+            let holes = self.proofs.holes(&books, now);
             gauges.ledger_holes.set(i64::try_from(holes).unwrap_or(i64::MAX));
         }
     }
@@ -218,5 +230,6 @@ impl Sums {
     }
 }
 
+mod proofs;
 #[cfg(test)]
 mod tests;

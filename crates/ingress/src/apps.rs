@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use events::{AppName, UtcMicros};
-use prometheus::{Gauge, IntCounter};
+use prometheus::IntCounter;
 use queue::PublishError;
 
 use crate::metrics::{Metrics, NO_APP};
@@ -25,7 +25,6 @@ pub(crate) struct App {
     pub(crate) name: AppName,
     pub(crate) series: Arc<Series>,
     pub(crate) pending: PendingBounds,
-    pub(crate) last_webhook: Gauge,
 }
 
 /// How requests to one app ended.
@@ -39,7 +38,6 @@ impl Apps {
         let app = |name: AppName| App {
             series: Series::new(name.as_str(), metrics),
             pending: PendingBounds::new(settings),
-            last_webhook: metrics.last_webhook(name.as_str()),
             name,
         };
         let named = names.into_iter().map(|name| (name.as_str().to_owned(), app(name))).collect();

@@ -1,6 +1,8 @@
 //! What the receiver counts. No label has a value that a sender can choose.
+//!
+//! Not here: when an app was last heard. A process that has just started does not know it; the store does.
 
-use prometheus::{Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::Outcome;
 
@@ -16,7 +18,6 @@ pub struct Metrics {
     requests: IntCounterVec,
     pub(crate) duration: Histogram,
     pub(crate) in_flight: IntGauge,
-    last_webhook: GaugeVec,
 }
 
 impl Metrics {
@@ -35,23 +36,14 @@ impl Metrics {
                 .buckets(DURATION_BUCKETS.to_vec()),
             )?,
             in_flight: IntGauge::new("finlinkd_ingress_in_flight", "Requests between their head and their answer")?,
-            last_webhook: GaugeVec::new(
-                Opts::new("finlinkd_last_webhook_timestamp_seconds", "When the last webhook was accepted"),
-                &["app"],
-            )?,
         };
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.duration.clone()))?;
         registry.register(Box::new(metrics.in_flight.clone()))?;
-        registry.register(Box::new(metrics.last_webhook.clone()))?;
         Ok(metrics)
     }
 
     pub(crate) fn requests(&self, app: &str, outcome: Outcome) -> IntCounter {
         self.requests.with_label_values(&[app, outcome.word()])
-    }
-
-    pub(crate) fn last_webhook(&self, app: &str) -> Gauge {
-        self.last_webhook.with_label_values(&[app])
     }
 }

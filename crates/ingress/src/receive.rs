@@ -39,7 +39,7 @@ async fn webhook(request: HttpRequest, mut payload: Payload, receiver: web::Data
     };
     let visit = Visit::begin(&receiver, &app.series);
     match take(&receiver, app, &request, &mut payload).await {
-        Ok((receipt, outcome)) => visit.accept(app, receipt, outcome),
+        Ok((receipt, outcome)) => visit.accept(receipt, outcome),
         Err(refused) => unread::hold(payload, visit.refuse(&request, refused)),
     }
 }
@@ -137,8 +137,7 @@ impl<'a> Visit<'a> {
         Self { receiver, series, begun: Instant::now(), ended: false }
     }
 
-    fn accept(self, app: &App, receipt: Receipt, outcome: Outcome) -> HttpResponse {
-        app.last_webhook.set(UtcMicros::now().as_seconds());
+    fn accept(self, receipt: Receipt, outcome: Outcome) -> HttpResponse {
         self.end(outcome, answer::accepted(receipt))
     }
 

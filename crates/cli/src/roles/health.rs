@@ -42,12 +42,23 @@ pub(super) fn of_receiver(readiness: &mut Readiness, receiver: Receiver) {
 pub(super) fn of_queue(readiness: &mut Readiness, role: Role, state: watch::Receiver<QueueState>) {
     let takes_in = matches!(role, Role::Run | Role::Ingress);
     readiness.part("queue", move || match &*state.borrow() {
-        QueueState::Ready => Health::Ready,
         QueueState::Starting if takes_in => Health::Unready("starting".to_owned()),
         QueueState::Down(why) if takes_in => Health::Unready(why.clone()),
+        state => of_a_taker(state),
+    });
+}
+
+/// The consumer's other connection, for what the broker set aside.
+pub(super) fn of_dead_letters(readiness: &mut Readiness, state: watch::Receiver<QueueState>) {
+    readiness.part("dead_letters", move || of_a_taker(&state.borrow()));
+}
+
+fn of_a_taker(state: &QueueState) -> Health {
+    match state {
+        QueueState::Ready => Health::Ready,
         QueueState::Starting => Health::Degraded("connecting".to_owned()),
         QueueState::Degraded(why) | QueueState::Down(why) => Health::Degraded(why.clone()),
-    });
+    }
 }
 
 /// Without keys every webhook is kept as pending: that is safe, but nothing is hinted at.

@@ -152,7 +152,10 @@ impl Parts<'_> {
             later.push(Stage::new(feeding.clone(), feed::start(base, bound, queue, store, &feeding)?));
         }
         if let (Some(queue), Some(store), true) = (queue, store, matches!(role, Role::Run | Role::Consumer)) {
-            later.insert(0, Stage::new(consuming.clone(), consumer::start(base, queue, store, &consuming)?));
+            later.insert(
+                0,
+                Stage::new(consuming.clone(), consumer::start(base, queue, store, &mut readiness, &consuming)?),
+            );
         }
         if let (Some(queue), Some(bound)) = (queue, listeners.webhooks) {
             if role == Role::Ingress {

@@ -94,11 +94,11 @@ impl Queue {
         }
     }
 
-    /// What the broker set aside; an embedded queue sets nothing aside.
-    pub(crate) fn dead_letters(&self) -> Option<Subscription> {
+    /// What the broker set aside, and how the connection for it is; an embedded queue sets nothing aside.
+    pub(crate) fn dead_letters(&self) -> Option<(Subscription, watch::Receiver<QueueState>)> {
         match &self.engine {
             Engine::Embedded(_) => None,
-            Engine::Broker(broker) => Some(broker.rabbitmq.dead_letters().0),
+            Engine::Broker(broker) => Some(broker.rabbitmq.dead_letters()),
         }
     }
 
