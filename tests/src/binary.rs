@@ -81,12 +81,14 @@ fn build() -> Result<PathBuf> {
 #[derive(Debug, Clone)]
 pub struct Setup {
     variables: BTreeMap<String, String>,
+    /// A program that becomes the binary, and its arguments; empty: nothing comes before it.
+    launcher: Vec<String>,
 }
 
 impl Setup {
     /// A pipeline in this folder on free ports, without an app.
     pub fn in_folder(folder: &Path) -> Self {
-        let mut setup = Self { variables: BTreeMap::new() };
+        let mut setup = Self { variables: BTreeMap::new(), launcher: Vec::new() };
         for listener in ["LISTEN", "API_LISTEN", "ADMIN_LISTEN", "INTERNAL_LISTEN"] {
             setup.set(listener, "127.0.0.1:0");
         }
@@ -131,9 +133,30 @@ impl Setup {
             .with(&format!("APPS__{name}__CLIENT_SECRET"), &credentials.client_secret)
     }
 
+    /// It with a variable that is none of finlinkd's.
+    #[must_use]
+    pub fn with_environment(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// It started by a program that makes itself into the binary, which is told as its last arguments.
+    #[must_use]
+    pub fn launched_by(mut self, program: &[&str]) -> Self {
+        self.launcher = program.iter().map(|&part| part.to_owned()).collect();
+        self
+    }
+
     /// A command of the binary, with nothing of this process' environment.
     fn command(&self, arguments: &[&str]) -> Result<Command> {
-        let mut command = Command::new(path()?);
+        let mut command = match self.launcher.split_first() {
+            None => Command::new(path()?),
+            Some((program, before)) => {
+                let mut command = Command::new(program);
+                command.args(before).arg(path()?);
+                command
+            }
+        };
         command.args(arguments).env_clear().envs(&self.variables).stdin(Stdio::null());
         Ok(command)
     }

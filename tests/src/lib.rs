@@ -3,6 +3,7 @@
 //! Not here: any assertion about finlinkd. The test targets beside this folder hold those.
 
 pub mod binary;
+pub mod circumstances;
 pub mod deployment;
 pub mod finlink;
 pub mod http;

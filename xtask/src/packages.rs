@@ -19,6 +19,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "rabbitmq-server", shown_by: "/usr/lib/rabbitmq/bin/rabbitmq-server" },
     Package { name: "postgresql", shown_by: "/usr/lib/postgresql/*/bin/initdb" },
     Package { name: "prometheus", shown_by: "/usr/bin/promtool" },
+    Package { name: "prometheus-postgres-exporter", shown_by: "/usr/bin/prometheus-postgres-exporter" },
+    Package { name: "libfaketime", shown_by: "/usr/lib/*/faketime/libfaketime.so.1" },
 ];
 
 /// Makes sure that everything is there; an error names what is not.

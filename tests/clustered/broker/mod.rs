@@ -16,7 +16,7 @@ use events::{BodyHash, RawWebhook, Receipt, UtcMicros, Verification};
 use queue::rabbitmq::{Addresses, RabbitMq as Engine, Settings};
 use queue::{Batch, BatchLimits, Content, Message, Publisher, QueueState, Subscription};
 use secrecy::SecretString;
-use tests::servers::{RabbitMq, RabbitMqOptions};
+use tests::servers::{RabbitMq, RabbitMqOptions, VirtualHost};
 use uuid::Uuid;
 
 /// How long a test waits for something that must come.
@@ -34,6 +34,11 @@ pub(crate) fn new_virtual_host() -> String {
     shared().control(&["add_vhost", &name]).unwrap();
     shared().control(&["set_permissions", "--vhost", &name, "guest", ".*", ".*", ".*"]).unwrap();
     shared().url().replace("%2f", &name)
+}
+
+/// A new virtual host of the shared broker, with the committed topology and users.
+pub(crate) fn deployed() -> VirtualHost {
+    VirtualHost::another(shared(), &format!("test-{}", Uuid::new_v4().simple())).unwrap()
 }
 
 /// Impatient settings. Only a test that kills its broker has a reason to let a new queue settle.

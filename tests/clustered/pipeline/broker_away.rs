@@ -4,9 +4,9 @@ use tests::binary::Finlinkd;
 use tests::http::Message;
 use tests::looking::{counter, eventually};
 use tests::sender::{naming, receipt};
-use tests::servers::{RabbitMq, RabbitMqOptions, free_port};
+use tests::servers::{RabbitMq, RabbitMqOptions, VirtualHost, free_port};
 
-use super::cluster::{Cluster, TOKENS, drained, is_said_to_be};
+use super::cluster::{Cluster, Queue, TOKENS, drained, is_said_to_be};
 use crate::database;
 
 /// Webhooks sent in each state of the broker.
@@ -26,7 +26,8 @@ async fn accepted(cluster: &Cluster, ingress: &Finlinkd, acknowledged: &mut Vec<
 async fn an_ingress_answers_and_spools_whatever_the_broker_does() {
     let mut broker = tokio::task::block_in_place(|| RabbitMq::launch(&RabbitMqOptions::default()).unwrap());
     let store = database::shared().url(&database::new_database());
-    let cluster = Cluster::on(broker.url(), store).await;
+    let queue = tokio::task::block_in_place(|| Queue::Deployed(VirtualHost::committed(&broker).unwrap()));
+    let cluster = Cluster::on(queue, store).await;
     let mut acknowledged = Vec::new();
 
     // Not there yet.
@@ -90,7 +91,7 @@ async fn an_ingress_answers_and_spools_whatever_the_broker_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_spool_refuses_with_503_and_says_when_to_come_again() {
     let nowhere = format!("amqp://guest:guest@127.0.0.1:{}/%2f", free_port().unwrap());
-    let cluster = Cluster::on(nowhere, "postgres://nobody@127.0.0.1:1/none".to_owned()).await;
+    let cluster = Cluster::on(Queue::At(nowhere), "postgres://nobody@127.0.0.1:1/none".to_owned()).await;
     let setup = cluster.setup("ingress-1").with("SPOOL__BYTES_MAX", "20000");
     let ingress = setup.run_role("ingress").await.unwrap();
     let sender = cluster.sender(&ingress).await;

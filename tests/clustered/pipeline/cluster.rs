@@ -10,7 +10,7 @@ use tests::binary::{Finlinkd, Setup};
 use tests::finlink::{ConnectionStatus, Credentials, FakeFinlink, World, as_listed};
 use tests::looking::{array, bare, counter, eventually};
 use tests::sender::{Flood, Sender};
-use tests::servers::free_port;
+use tests::servers::{VirtualHost, free_port};
 use tests::signing::SigningKey;
 
 use crate::{broker, database};
@@ -35,13 +35,32 @@ const BRISK_BETWEEN: &[(&str, &str)] = &[
     ("CONSUMER__RETRY_MAX", "500ms"),
 ];
 
+/// Where the broker is.
+#[derive(Clone)]
+pub(crate) enum Queue {
+    /// Each role goes there as its own user, who may do what `deploy/` lets it and nothing else.
+    Deployed(VirtualHost),
+    /// All roles are told this address.
+    At(String),
+}
+
+impl Queue {
+    /// The address for a user of `deploy/rabbitmq/definitions.json`.
+    pub(crate) fn address_of(&self, user: &str) -> String {
+        match self {
+            Self::Deployed(host) => host.address_of(user).unwrap(),
+            Self::At(address) => address.clone(),
+        }
+    }
+}
+
 /// Everything but the processes.
 pub(crate) struct Cluster {
     pub(crate) finlink: FakeFinlink,
     pub(crate) app: Credentials,
     pub(crate) key: Arc<SigningKey>,
-    /// The addresses of the servers.
-    pub(crate) queue: String,
+    pub(crate) queue: Queue,
+    /// The address of the database.
     pub(crate) store: String,
     /// Where Finlink is.
     pub(crate) upstream: String,
@@ -52,7 +71,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// On these servers.
-    pub(crate) async fn on(queue: String, store: String) -> Self {
+    pub(crate) async fn on(queue: Queue, store: String) -> Self {
         let finlink = FakeFinlink::start().await.unwrap();
         let app = finlink.world(World::add_app);
         let key = Arc::new(SigningKey::generate().unwrap());
@@ -64,9 +83,9 @@ impl Cluster {
 
     /// On the servers that every test shares, with a virtual host and a database of its own.
     pub(crate) async fn shared() -> Self {
-        let queue = tokio::task::block_in_place(broker::new_virtual_host);
+        let queue = tokio::task::block_in_place(broker::deployed);
         let store = tokio::task::block_in_place(|| database::shared().url(&database::new_database()));
-        Self::on(queue, store).await
+        Self::on(Queue::Deployed(queue), store).await
     }
 
     /// How `name` starts; its role stands before the dash, and each has a folder of its own.
@@ -77,7 +96,7 @@ impl Cluster {
             setup.set(setting, value);
         }
         if role != "reconciler" {
-            setup.set("QUEUE__URL", &self.queue);
+            setup.set("QUEUE__URL", &self.queue.address_of(user_of(role)));
         }
         if role != "ingress" {
             setup.set("STORE__URL", &self.store);
@@ -221,6 +240,11 @@ pub(crate) async fn is_said_to_be(process: &Finlinkd, part: Option<&str>, status
 /// The role that a process of this name has.
 fn role_of(name: &str) -> &str {
     name.split('-').next().unwrap_or(name)
+}
+
+/// The broker's user of a role; a person's commands are the operator's.
+fn user_of(role: &str) -> &str {
+    if role == "person" { "operator" } else { role }
 }
 
 /// Running processes by name.

@@ -3,7 +3,7 @@
 use tests::finlink::ConnectionStatus;
 use tests::servers::Postgres;
 
-use super::cluster::{Cluster, TOKENS, is_said_to_be};
+use super::cluster::{Cluster, Queue, TOKENS, is_said_to_be};
 use crate::broker;
 
 const ALL: [&str; 4] = ["ingress-1", "consumer-1", "reconciler-1", "feed-1"];
@@ -11,8 +11,8 @@ const ALL: [&str; 4] = ["ingress-1", "consumer-1", "reconciler-1", "feed-1"];
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_away_loses_nothing_and_is_waited_for() {
     let mut database = tokio::task::block_in_place(|| Postgres::launch().unwrap());
-    let queue = tokio::task::block_in_place(broker::new_virtual_host);
-    let cluster = Cluster::on(queue, database.create_database("finlinkd").unwrap()).await;
+    let queue = tokio::task::block_in_place(|| Queue::Deployed(broker::deployed()));
+    let cluster = Cluster::on(queue, database.url("finlinkd")).await;
     cluster.put_all(&TOKENS.map(ConnectionStatus::pending));
     // Not there yet: each starts, says so, and waits.
     tokio::task::block_in_place(|| database.kill().unwrap());

@@ -4,9 +4,9 @@ use serde_json::Value;
 use tests::finlink::ConnectionStatus;
 use tests::looking::eventually;
 use tests::sender::Flood;
-use tests::servers::{Postgres, RabbitMq, RabbitMqOptions};
+use tests::servers::{Postgres, RabbitMq, RabbitMqOptions, VirtualHost};
 
-use super::cluster::{Cluster, Roles, TOKENS, drained, events_once};
+use super::cluster::{Cluster, Queue, Roles, TOKENS, drained, events_once};
 
 const ALL: [&str; 6] = ["reconciler-1", "reconciler-2", "ingress-1", "ingress-2", "consumer-1", "feed-1"];
 const INGRESSES: [&str; 2] = ["ingress-1", "ingress-2"];
@@ -28,7 +28,8 @@ impl Scene {
         let (broker, database) = tokio::task::block_in_place(|| {
             (RabbitMq::launch(&RabbitMqOptions::default()).unwrap(), Postgres::launch().unwrap())
         });
-        let cluster = Cluster::on(broker.url(), database.create_database("finlinkd").unwrap()).await;
+        let queue = tokio::task::block_in_place(|| Queue::Deployed(VirtualHost::committed(&broker).unwrap()));
+        let cluster = Cluster::on(queue, database.url("finlinkd")).await;
         let connections: Vec<_> = TOKENS.map(ConnectionStatus::pending).to_vec();
         cluster.put_all(&connections);
         let roles = cluster.start_all(&ALL).await;

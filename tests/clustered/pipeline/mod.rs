@@ -1,13 +1,13 @@
 //! The split roles as processes of their own, on a real RabbitMQ and a real PostgreSQL: converging, and broken in every way.
 
 mod broker_away;
-mod cluster;
+pub(crate) mod cluster;
 mod convergence;
 mod database_away;
 mod keys;
 mod kills;
 mod relay;
 mod stolen;
-mod strangers;
+pub(crate) mod strangers;
 mod takeover;
 mod wrong_starts;

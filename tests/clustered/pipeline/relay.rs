@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
-use lapin::options::{BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use lapin::{Connection, ConnectionProperties, Consumer, ExchangeKind};
+use lapin::{Connection, ConnectionProperties, Consumer};
 use serde_json::Value;
 use tests::finlink::ConnectionStatus;
 use tests::http::PATIENCE;
@@ -14,22 +14,22 @@ use tests::looking::{counter, eventually};
 use super::cluster::{APP, Cluster, TOKENS, events_once};
 
 const EXCHANGE: &str = "finlinkd.events";
+/// The users' own queues have such names.
+const QUEUE: &str = "finlinkd.events.of-a-stranger";
 
 /// A queue of one's own, bound to everything, and a consumer on it that needs no acknowledgement.
 async fn subscribe(connection: &Connection) -> Consumer {
     let channel = connection.create_channel().await.unwrap();
-    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
-    channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, durable, FieldTable::default()).await.unwrap();
     let own = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
-    channel.queue_declare("of-a-stranger".into(), own, FieldTable::default()).await.unwrap();
+    channel.queue_declare(QUEUE.into(), own, FieldTable::default()).await.unwrap();
     let bind = QueueBindOptions::default();
     let everything = format!("{APP}.#");
     channel
-        .queue_bind("of-a-stranger".into(), EXCHANGE.into(), everything.as_str().into(), bind, FieldTable::default())
+        .queue_bind(QUEUE.into(), EXCHANGE.into(), everything.as_str().into(), bind, FieldTable::default())
         .await
         .unwrap();
     let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
-    channel.basic_consume("of-a-stranger".into(), "".into(), options, FieldTable::default()).await.unwrap()
+    channel.basic_consume(QUEUE.into(), "".into(), options, FieldTable::default()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,7 +52,8 @@ async fn a_foreign_consumer_gets_every_event_under_its_routing_key() {
     });
     let unheard: BTreeSet<String> = ids(&unrouted.await);
 
-    let connection = Connection::connect(&cluster.queue, ConnectionProperties::default()).await.unwrap();
+    let connection =
+        Connection::connect(&cluster.queue.address_of("application"), ConnectionProperties::default()).await.unwrap();
     let mut consumer = subscribe(&connection).await;
     cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
     cluster.converges(|| cluster.truth()).await;

@@ -14,7 +14,7 @@ use crate::database;
 const POISON: &str = "poison";
 const LARGE_BYTES: usize = 10 * 1024 * 1024;
 
-async fn publish(channel: &Channel, properties: BasicProperties, body: &[u8]) {
+pub(crate) async fn publish(channel: &Channel, properties: BasicProperties, body: &[u8]) {
     let (exchange, key, options) = ("finlinkd.webhooks".into(), "main".into(), BasicPublishOptions::default());
     channel.basic_publish(exchange, key, options, body, properties).await.unwrap().await.unwrap();
 }
@@ -32,7 +32,8 @@ async fn what_no_ingress_wrote_becomes_a_dead_letter_and_stops_nothing() {
     let cluster = Cluster::shared().await;
     let roles = cluster.start_all(&["consumer-1", "reconciler-1", "ingress-1"]).await;
     roles.get("consumer-1").said("consuming").await.unwrap();
-    let connection = Connection::connect(&cluster.queue, ConnectionProperties::default()).await.unwrap();
+    let connection =
+        Connection::connect(&cluster.queue.address_of("ingress"), ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
 

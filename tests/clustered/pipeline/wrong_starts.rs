@@ -6,7 +6,7 @@ use tests::finlink::{ConnectionStatus, Endpoint, World};
 use tests::looking::eventually;
 use tests::sender::naming;
 
-use super::cluster::{Cluster, TOKENS, is_said_to_be};
+use super::cluster::{Cluster, Queue, TOKENS, is_said_to_be};
 use crate::{broker, database};
 
 /// Connections that each process keeps; each tells of its trouble once, although it tries again every second.
@@ -19,13 +19,13 @@ fn complaints(process: &Finlinkd) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_refuses_the_login_or_the_virtual_host_is_named_and_waited_for() {
     let mut cluster = Cluster::shared().await;
-    let right = cluster.queue.clone();
+    let right = broker::shared().url();
     let wrongs = [
         (right.replace("guest:guest", "guest:wrong"), "refused user or password"),
-        (right.replace("/test-", "/other-"), "no such virtual host"),
+        (right.replace("/%2f", "/other"), "no such virtual host"),
     ];
     for (wrong, reason) in wrongs {
-        cluster.queue.clone_from(&wrong);
+        cluster.queue = Queue::At(wrong);
         let roles = cluster.start_all(&["ingress-1", "consumer-1"]).await;
         for name in ["ingress-1", "consumer-1"] {
             let process = roles.get(name);
@@ -67,7 +67,7 @@ async fn a_database_of_a_newer_schema_ends_every_role_that_needs_it_with_one_cle
 async fn a_database_that_refuses_the_password_is_named_and_waited_for() {
     let mut cluster = Cluster::shared().await;
     tokio::task::block_in_place(|| database::shared().create_user("locked_out", "right").unwrap());
-    cluster.store = cluster.store.replace("postgres@", "locked_out:wrong@");
+    cluster.store = cluster.store.replace("finlinkd:demo_finlinkd@", "locked_out:wrong@");
     let roles = cluster.start_all(&["consumer-1", "reconciler-1", "feed-1"]).await;
     for name in ["consumer-1", "reconciler-1", "feed-1"] {
         let process = roles.get(name);
@@ -89,10 +89,13 @@ async fn an_app_whose_client_id_changed_is_not_judged_by_the_new_clients_answers
     reconciler.stop().await.unwrap();
     let known = cluster.truth();
 
-    cluster.app = cluster.finlink.world(World::add_app);
+    let before = std::mem::replace(&mut cluster.app, cluster.finlink.world(World::add_app));
     let logins = cluster.finlink.count(Endpoint::Login);
     let reconciler = cluster.start("reconciler-1").await;
-    reconciler.logged("the pin", |record| record.to_string().contains("pinned to another client_id")).await.unwrap();
+    let told = reconciler.said("pinned to another client_id").await.unwrap();
+    let message = told["message"].as_str().unwrap();
+    let expected = format!("the store has {}, the settings say {}", before.client_id, cluster.app.client_id);
+    assert!(message.contains(&expected), "{message}");
     cluster.converges(|| known.clone()).await;
     assert_eq!(cluster.finlink.count(Endpoint::Login), logins, "it asks nothing until a person has acted");
     reconciler.stop().await.unwrap();
@@ -102,7 +105,7 @@ async fn an_app_whose_client_id_changed_is_not_judged_by_the_new_clients_answers
 async fn the_feed_serves_its_api_while_the_broker_refuses_it() {
     let mut cluster = Cluster::shared().await;
     cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
-    cluster.queue = broker::shared().url_for("guest", "wrong");
+    cluster.queue = Queue::At(broker::shared().url_for("guest", "wrong"));
     let roles = cluster.start_all(&["reconciler-1", "feed-1"]).await;
     let feed = roles.get("feed-1");
     cluster.converges(|| cluster.truth()).await;

@@ -2,11 +2,15 @@
 //!
 //! Each may be stopped, killed, frozen and started again by the test that owns it, on the same port and the same data.
 
+mod deployed;
 mod postgres;
 mod process;
+mod prometheus;
 mod rabbitmq;
 mod user;
 
+pub use deployed::VirtualHost;
 pub use postgres::Postgres;
 pub use process::{ServerProcess, free_port};
+pub use prometheus::{PostgresExporter, Prometheus};
 pub use rabbitmq::{RabbitMq, RabbitMqOptions};

@@ -1,4 +1,4 @@
-//! A private PostgreSQL of Debian's package: its own cluster in its own folder, default durability.
+//! A private PostgreSQL of Debian's package: its own cluster in its own folder, default durability, the committed roles.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,8 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::process::{self, ServerProcess, free_port};
-use super::user;
+use super::{deployed, user};
+use crate::deployment;
 
 const VERSIONS: &str = "/usr/lib/postgresql";
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -21,10 +22,17 @@ pub struct Postgres {
     folder: TempDir,
     binaries: PathBuf,
     port: u16,
+    /// User and password of the databases' owner.
+    owner: String,
 }
 
+/// The database that there is from the start.
+const FIRST_DATABASE: &str = "finlinkd";
+/// Who has to say a password.
+const PASSWORD_RULES: &str = "host all finlinkd,monitoring 127.0.0.1/32 scram-sha-256\n";
+
 impl Postgres {
-    /// Makes a cluster, starts it and waits until it answers.
+    /// Makes a cluster with the database `finlinkd` in it, starts it and waits until it answers.
     pub fn launch() -> Result<Self> {
         let binaries = newest_binaries()?;
         let folder = tempfile::Builder::new().prefix("finlinkd-postgres-").tempdir()?;
@@ -42,8 +50,12 @@ impl Postgres {
         user::run_as("postgres", &mut initdb)?;
         let output = initdb.output().context("initdb could not be started")?;
         ensure!(output.status.success(), "initdb failed\n{}", String::from_utf8_lossy(&output.stderr));
-        let mut server = Self { server: None, folder, binaries, port: free_port()? };
+        let owner = deployed::owner_of_database()?;
+        let mut server = Self { server: None, folder, binaries, port: free_port()?, owner };
+        server.put_first_rules(PASSWORD_RULES)?;
         server.start()?;
+        server.query("postgres", &format!("CREATE DATABASE {FIRST_DATABASE}"))?;
+        deployed::initialise_database(&server.binaries, server.port, FIRST_DATABASE)?;
         Ok(server)
     }
 
@@ -90,18 +102,19 @@ impl Postgres {
         self.port
     }
 
-    /// The address of a database in it.
+    /// The address of a database in it for its owner, who has no other power.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://{}@127.0.0.1:{}/{database}", self.owner, self.port)
     }
 
-    /// Makes an empty database and returns its address.
+    /// Makes an empty database of the same owner and returns its address.
     pub fn create_database(&self, name: &str) -> Result<String> {
-        self.query("postgres", &format!("CREATE DATABASE {name}"))?;
+        let owner = self.owner.split(':').next().unwrap_or_default();
+        self.query("postgres", &format!("CREATE DATABASE {name} OWNER {owner}"))?;
         Ok(self.url(name))
     }
 
-    /// Runs SQL with `psql` and returns what it printed, unaligned and without headings.
+    /// Runs SQL with `psql` as the superuser and returns what it printed, unaligned and without headings.
     pub fn query(&self, database: &str, sql: &str) -> Result<String> {
         let mut command = Command::new(self.binaries.join("psql"));
         command.args([
@@ -113,17 +126,27 @@ impl Postgres {
             "--command",
             sql,
         ]);
-        command.arg(self.url(database)).current_dir(self.folder.path());
+        command.arg(format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)).current_dir(self.folder.path());
         let output = command.output().context("psql could not be started")?;
         ensure!(output.status.success(), "psql failed on {sql}\n{}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// Makes a user who needs a password; all others need none.
+    /// The address of `database` for the committed role that reads statistics, without a scheme; and its password's file.
+    pub fn for_monitoring(&self, database: &str) -> (String, PathBuf) {
+        let address = format!("127.0.0.1:{}/{database}?sslmode=disable", self.port);
+        (address, deployment::path("secrets/demo/postgres_monitoring_password"))
+    }
+
+    fn put_first_rules(&self, rules: &str) -> Result<()> {
+        let file = self.folder.path().join("data/pg_hba.conf");
+        let others = std::fs::read_to_string(&file)?;
+        Ok(std::fs::write(&file, format!("{rules}{others}"))?)
+    }
+
+    /// Makes a user who needs a password.
     pub fn create_user(&self, name: &str, password: &str) -> Result<()> {
-        let rules = self.folder.path().join("data/pg_hba.conf");
-        let others = std::fs::read_to_string(&rules)?;
-        std::fs::write(&rules, format!("host all {name} 127.0.0.1/32 scram-sha-256\n{others}"))?;
+        self.put_first_rules(&format!("host all {name} 127.0.0.1/32 scram-sha-256\n"))?;
         let user = format!("CREATE USER {name} PASSWORD '{password}'; SELECT pg_reload_conf()");
         self.query("postgres", &user).map(drop)
     }
