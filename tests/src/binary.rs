@@ -15,38 +15,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::brisk;
 use crate::finlink::Credentials;
 use crate::http::{self, Message, PATIENCE};
 use crate::workspace;
-
-/// Days as seconds: the same rules, sooner.
-const BRISK: &[(&str, &str)] = &[
-    ("UPSTREAM__MAX_REQUESTS_PER_SECOND", "200"),
-    ("UPSTREAM__LIST_APART", "300ms"),
-    ("UPSTREAM__LOGIN_APART", "1s"),
-    ("UPSTREAM__POLL_EVERY", "50ms"),
-    ("UPSTREAM__KEYS_POLL_EVERY", "200ms"),
-    ("UPSTREAM__KEY_QUESTIONS_APART", "50ms"),
-    ("UPSTREAM__RETRY_WAIT", "50ms"),
-    ("UPSTREAM__OUTAGE_PAUSE", "200ms"),
-    ("UPSTREAM__OUTAGE_PAUSE_MAX", "500ms"),
-    ("UPSTREAM__FAILURE_PAUSE", "200ms"),
-    ("RULES__SWEEP_EVERY", "1s"),
-    ("RULES__ANNOUNCE_EXISTING", "true"),
-    ("RULES__UNKNOWN_KEY_WITHIN", "1s"),
-    ("SCHEDULE__RUNNING", "500ms"),
-    ("SCHEDULE__AUTOMATIC", "3s"),
-    ("SCHEDULE__MANUAL", "3s"),
-    ("SCHEDULE__RETRYABLE", "3s"),
-    ("SCHEDULE__OTHER", "3s"),
-    ("SCHEDULE__FLOOR", "500ms"),
-    ("SCHEDULE__FLOOR_MAX", "3s"),
-    ("SCHEDULE__CEILING", "3s"),
-    ("SCHEDULE__SECOND_LOOK", "500ms"),
-    ("SCHEDULE__DELETION_ROUNDS_APART", "500ms"),
-    ("SCHEDULE__HINTED_READS_APART", "50ms"),
-    ("INGRESS__GRACE", "0s"),
-];
 
 /// Lines of a log that are kept; none follow.
 const LOG_LINES_MAX: usize = 100_000;
@@ -119,7 +91,7 @@ impl Setup {
     /// It with days made into seconds.
     #[must_use]
     pub fn brisk(mut self) -> Self {
-        for (name, value) in BRISK {
+        for (name, value) in brisk::PARTS {
             self.set(name, value);
         }
         self

@@ -1,5 +1,6 @@
 //! The files under `deploy/`, for tests that compare them with the program and with the servers that read them.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -27,4 +28,11 @@ pub fn dashboard_queries() -> Result<Vec<String>> {
     let targets = panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten();
     let queries = targets.filter_map(|target| target["expr"].as_str());
     Ok(queries.map(|query| query.replace("$__rate_interval", RATE_INTERVAL)).collect())
+}
+
+/// The names of the jobs that Prometheus has there.
+pub fn scrape_jobs() -> Result<BTreeSet<String>> {
+    let configuration = text("prometheus/prometheus.yml")?;
+    let jobs = configuration.lines().filter_map(|line| line.trim().strip_prefix("- job_name: "));
+    Ok(jobs.map(str::to_owned).collect())
 }

@@ -9,7 +9,7 @@ mod answers;
 mod connection;
 mod world;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -78,14 +78,25 @@ impl Shared {
 impl FakeFinlink {
     /// Listens on a free port of the loopback address.
     pub async fn start() -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("Finlink found no free port")?;
+        Self::start_on(Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    /// Listens on a free port of one of this machine's addresses.
+    pub async fn start_on(address: IpAddr) -> Result<Self> {
+        let listener = TcpListener::bind((address, 0)).await;
+        let listener = listener.with_context(|| format!("Finlink cannot listen on {address}"))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared { world: Mutex::new(World::new()?), asked: watch::Sender::new(Vec::new()) });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { address, shared, accepting })
     }
 
-    /// What `upstream.base_url` has to be.
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// What `upstream.base_url` has to be, on this machine.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -3,7 +3,10 @@
 //! Not here: any assertion about finlinkd. The test targets beside this folder hold those.
 
 pub mod binary;
+pub mod brisk;
 pub mod circumstances;
+#[cfg(feature = "servers")]
+pub mod compose;
 pub mod deployment;
 pub mod finlink;
 pub mod http;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tempfile::TempDir;
 use tests::binary::{Finlinkd, Setup};
+use tests::brisk;
 use tests::finlink::{ConnectionStatus, Credentials, FakeFinlink, World, as_listed};
 use tests::looking::{array, bare, counter, eventually};
 use tests::sender::{Flood, Sender};
@@ -21,19 +22,6 @@ pub(crate) const APP: &str = "main";
 pub(crate) const TOKENS: [&str; 4] = ["AAAAAAAAAA", "BBBBBBBBBB", "CCCCCCCCCC", "DDDDDDDDDD"];
 /// Requests of a load at a time, to each ingress.
 const FLOOD_CONNECTIONS: usize = 3;
-
-/// Beside the brisk rules: every pause of the parts between the roles, sooner.
-const BRISK_BETWEEN: &[(&str, &str)] = &[
-    ("UPSTREAM__LEASE", "3s"),
-    ("UPSTREAM__CLAIM", "3s"),
-    ("UPSTREAM__LIST_CLAIM", "3s"),
-    ("INTERNAL__POLL_EVERY", "200ms"),
-    ("INTERNAL__POLL_EVERY_MAX", "400ms"),
-    ("INGRESS__CHECKPOINT_EVERY", "500ms"),
-    ("RABBITMQ__RECONNECT_AFTER_MAX", "1s"),
-    ("SPOOL__RESERVE_BYTES", "1000000"),
-    ("CONSUMER__RETRY_MAX", "500ms"),
-];
 
 /// Where the broker is.
 #[derive(Clone)]
@@ -92,7 +80,7 @@ impl Cluster {
     pub(crate) fn setup(&self, name: &str) -> Setup {
         let role = role_of(name);
         let mut setup = Setup::in_folder(&self.folder.path().join(name)).brisk();
-        for (setting, value) in BRISK_BETWEEN {
+        for (setting, value) in brisk::BETWEEN_ROLES {
             setup.set(setting, value);
         }
         if role != "reconciler" {

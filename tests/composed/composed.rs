@@ -1,0 +1,154 @@
+//! The deployment that `docker-compose.yml` describes, with days made into seconds and a Finlink of the test's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+use tests::compose::{Engine, Stack, StackOptions};
+use tests::finlink::FakeFinlink;
+use tests::{brisk, deployment};
+use tokio::task::block_in_place;
+
+use crate::deployment::{Deployment, Server, Told};
+use crate::progress::say;
+use crate::scene::{Finlink, Scene};
+
+/// The services that run our image.
+const OURS: [&str; 5] = ["ingress", "consumer", "reconciler", "feed", "operator"];
+
+/// What the reconciler calls this machine.
+const FINLINK_HOST: &str = "finlink.test";
+
+pub(crate) struct Composed {
+    stack: Stack,
+    consumers: usize,
+    // Read by the engine at each start.
+    _secret: NamedTempFile,
+}
+
+impl Composed {
+    /// Builds and starts everything, with a Finlink on every address of this machine, so that containers reach it.
+    pub(crate) async fn up(engine: Engine) -> Scene<Self> {
+        let finlink = Finlink::new(FakeFinlink::start_on(Ipv4Addr::UNSPECIFIED.into()).await.unwrap());
+        let mut secret = NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut secret, finlink.app.client_secret.as_bytes()).unwrap();
+        fs::set_permissions(secret.path(), PermissionsExt::from_mode(0o444)).unwrap();
+        let options = StackOptions { variables: variables(&finlink), overriding: overriding(&secret) };
+        let deployment = block_in_place(|| {
+            let stack = Stack::new(engine, &options).unwrap();
+            stack.build(&say).unwrap();
+            say("up");
+            stack.up(&[]).unwrap();
+            Self { stack, consumers: 1, _secret: secret }
+        });
+        Scene::new(deployment, finlink)
+    }
+
+    /// No container may more than it must, and whom the internet reaches does not reach the database.
+    pub(crate) fn is_locked_down(&self) {
+        let containers = self.stack.containers().unwrap();
+        for container in &containers {
+            let liberties = container.liberties();
+            assert!(liberties.is_empty(), "{} {liberties:?}", container.service());
+        }
+        let networks = |service: &str| -> BTreeSet<String> {
+            let of_service = containers.iter().filter(|container| container.service() == service);
+            let networks: BTreeSet<String> = of_service.flat_map(tests::compose::Container::networks).collect();
+            assert!(!networks.is_empty(), "{service} is in no network");
+            networks
+        };
+        for service in ["ingress", "gateway"] {
+            assert!(networks(service).is_disjoint(&networks("postgres")), "{service} reaches the database");
+        }
+    }
+
+    fn compose(&self, arguments: &[&str]) {
+        block_in_place(|| self.stack.compose(arguments)).unwrap();
+    }
+
+    fn up_again(&self) {
+        block_in_place(|| self.stack.up(&[("consumer", self.consumers)])).unwrap();
+    }
+}
+
+/// Without the demo, whose Finlink is another.
+fn variables(finlink: &Finlink) -> BTreeMap<String, String> {
+    let variables = [
+        ("COMPOSE_PROFILES", String::new()),
+        ("FINLINK_BASE_URL", format!("http://{FINLINK_HOST}:{}", finlink.fake.port())),
+        ("FINLINK_CLIENT_ID", finlink.app.client_id.clone()),
+    ];
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn overriding(secret: &NamedTempFile) -> Value {
+    let settings = brisk::PARTS.iter().chain(brisk::BETWEEN_ROLES);
+    let environment: Vec<String> = settings.map(|(name, value)| format!("FINLINKD__{name}={value}")).collect();
+    let mut services: BTreeMap<&str, Value> = BTreeMap::new();
+    for service in OURS {
+        services.insert(service, json!({ "environment": environment }));
+    }
+    services.get_mut("ingress").unwrap()["build"] = Stack::build_overriding();
+    services.get_mut("reconciler").unwrap()["extra_hosts"] = json!([format!("{FINLINK_HOST}:host-gateway")]);
+    json!({ "services": services, "secrets": { "finlink_client_secret": { "file": secret.path() } } })
+}
+
+fn name_of(server: Server) -> &'static str {
+    match server {
+        Server::Broker => "rabbitmq",
+        Server::Database => "postgres",
+    }
+}
+
+impl Deployment for Composed {
+    fn webhooks(&self) -> SocketAddr {
+        self.stack.address("PUBLISH_WEBHOOKS").unwrap()
+    }
+
+    fn api(&self) -> SocketAddr {
+        self.stack.address("PUBLISH_API").unwrap()
+    }
+
+    fn prometheus(&self) -> SocketAddr {
+        self.stack.address("PUBLISH_PROMETHEUS").unwrap()
+    }
+
+    fn jobs(&self) -> BTreeSet<String> {
+        deployment::scrape_jobs().unwrap()
+    }
+
+    async fn scale_consumers(&mut self, count: usize) {
+        self.consumers = count;
+        self.up_again();
+    }
+
+    async fn stop(&mut self, server: Server) {
+        self.compose(&["stop", name_of(server)]);
+    }
+
+    async fn start(&mut self, server: Server) {
+        self.compose(&["start", name_of(server)]);
+        block_in_place(|| self.stack.wait_until_healthy()).unwrap();
+    }
+
+    async fn stop_all(&mut self) {
+        self.compose(&["stop"]);
+    }
+
+    async fn start_all(&mut self) {
+        self.up_again();
+    }
+
+    async fn person(&self, arguments: &[&str]) -> Told {
+        let mut command = self.stack.command();
+        command.args(["run", "--rm", "-T", "--no-deps", "operator"]).args(arguments);
+        Told::of(&block_in_place(|| command.output()).unwrap())
+    }
+
+    async fn end(self) {
+        block_in_place(|| self.stack.down()).unwrap();
+    }
+}

@@ -1,0 +1,52 @@
+//! What is delivered as `docker-compose.yml`, brought up, scaled, shaken and taken down; and the same scenes on native processes,
+//! which need no engine.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod composed;
+mod deployment;
+mod progress;
+mod scene;
+
+use crate::composed::Composed;
+use crate::deployment::Deployment;
+use crate::progress::say;
+use crate::scene::Scene;
+
+/// Consumers after scaling.
+const CONSUMERS: usize = 3;
+
+/// Scaled out, under load, with either server stopped and started again: nothing is lost, and what is shown is right.
+async fn is_right_whatever_is_restarted(mut scene: Scene<impl Deployment>) {
+    say("scaling to three consumers");
+    scene.deployment.scale_consumers(CONSUMERS).await;
+    say("sending signed webhooks through the published port");
+    scene.refuses_forgeries().await;
+    scene.takes_webhooks_of_every_connection().await;
+    scene.state_equals_truth().await;
+    say("looking for every target of Prometheus");
+    scene.every_target_is_up(CONSUMERS).await;
+    for server in deployment::SERVERS {
+        say(&format!("stopping and starting {server:?} under load"));
+        scene.answers_through_a_restart_of(server).await;
+        scene.state_equals_truth().await;
+    }
+    say("looking for every acknowledged webhook, and stopping and starting everything");
+    scene.every_acknowledged_webhook_is_listed().await;
+    scene.stops_and_starts_without_loss().await;
+    scene.state_equals_truth().await;
+    scene.every_target_is_up(CONSUMERS).await;
+    scene.the_books_are_right().await;
+    scene.deployment.end().await;
+    say("taken down");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_composed_stack_is_right_whatever_is_restarted() {
+    let engine = match tests::compose::Engine::find() {
+        Ok(engine) => engine,
+        Err(why) => return say(&format!("{why}: the scenes are played by native processes only")),
+    };
+    let scene = Composed::up(engine).await;
+    scene.deployment.is_locked_down();
+    is_right_whatever_is_restarted(scene).await;
+}
