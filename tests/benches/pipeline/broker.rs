@@ -26,62 +26,122 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
     // Declares the topology.
     drop(bench.server_with("unsigned-broker", &broker.url())?);
     for in_flight in [64, 256, 1024] {
-        let rate = bench.block_on(publish(&broker.url(), in_flight))?;
-        figure(&format!("bare lapin publisher, {in_flight} in flight"), rate, "/s");
+        let bare = bare_publisher(&bench, &broker, in_flight)?;
+        bare.show(&format!("bare lapin publisher, {in_flight} in flight"));
     }
     for connections in [64, 256] {
-        let bare = bench.block_on(publish(&broker.url(), connections))?;
-        let (mut ours, mut reference, mut our_p99, mut their_p99) = (vec![], vec![], vec![], vec![]);
+        let (mut bare, mut reference, mut ours) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..TURNS {
-            let (rate, p99) = run(&bench, &broker, "unsigned-lapin", connections, None)?;
-            reference.push(rate);
-            their_p99.push(p99);
-            let (rate, p99) = run(&bench, &broker, "unsigned-broker", connections, Some("receiver before RabbitMQ"))?;
-            ours.push(rate);
-            our_p99.push(p99);
+            bare.push(bare_publisher(&bench, &broker, connections)?);
+            reference.push(receiver(&bench, &broker, "unsigned-lapin", connections)?);
+            ours.push(receiver(&bench, &broker, "unsigned-broker", connections)?);
         }
-        let (ours, reference) = (median(ours), median(reference));
-        figure(&format!("plain lapin receiver, {connections} connections"), reference, "/s");
-        figure("  p99", median(their_p99), "ms");
-        figure(&format!("receiver before RabbitMQ, unsigned, {connections} connections"), ours, "/s");
-        figure("  p99", median(our_p99), "ms");
+        let [bare, reference, ours] = [bare, reference, ours].map(|runs| Run::median(&runs));
+        bare.show(&format!("bare lapin publisher, {connections} in flight"));
+        reference.show(&format!("plain lapin receiver, {connections} connections"));
+        ours.show(&format!("receiver before RabbitMQ, unsigned, {connections} connections"));
         let aim = if connections == 64 { "1.00 or more" } else { "1.20 or more" };
-        report.ratio(&format!("ours / plain lapin receiver, {connections} connections"), ours, reference, aim);
-        report.ratio(&format!("ours / bare publisher, {connections} in flight"), ours, bare, "0.60");
+        let what = format!("ours / plain lapin receiver, {connections} connections");
+        report.ratio(&what, ours.per_second, reference.per_second, aim);
+        report.ratio(&format!("{what}: p99"), ours.p99_ms, reference.p99_ms, "below 1.00");
+        let what = format!("ours / bare publisher, {connections} in flight");
+        report.ratio(&what, ours.per_second, bare.per_second, "0.60");
     }
-    let (signed, _) = run(&bench, &broker, "signed-broker", 256, Some("receiver before RabbitMQ, signed"))?;
-    figure("receiver before RabbitMQ, signed, 256 connections", signed, "/s");
+    signed(&bench, &broker, report)
+}
+
+/// The receiver with signatures: its best rate, and its latency at half of that.
+fn signed(bench: &Bench, broker: &RabbitMq, report: &mut Report) -> Result<()> {
+    let run = receiver(bench, broker, "signed-broker", 256)?;
+    run.show("receiver before RabbitMQ, signed, 256 connections");
     let (server, _folder) = bench.server_with("signed-broker", &broker.url())?;
     bench.load(&server, 256, WARM_UP, Pace::Closed)?;
-    let half = bench.load(&server, 256, EACH, Pace::Open(signed / 2.0))?;
+    let half = bench.load(&server, 256, EACH, Pace::Open(run.per_second / 2.0))?;
     report.against("signed before RabbitMQ at half of its best rate: p99", half.latency_ms(0.99), "ms", "under 30");
     report.against("  resident memory", server.resident_mib()?, "MiB", "under 128");
     Ok(())
 }
 
-/// One run: rate and p99; where named, also what broker and receiver used of the processor.
-fn run(bench: &Bench, broker: &RabbitMq, what: &str, connections: usize, named: Option<&str>) -> Result<(f64, f64)> {
+/// What a run reached, and what each side used of the processor for one webhook, in microseconds.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    per_second: f64,
+    p99_ms: f64,
+    broker_us: f64,
+    receiver_us: f64,
+    load_us: f64,
+}
+
+impl Run {
+    /// The run whose rate is the median.
+    fn median(runs: &[Self]) -> Self {
+        let middle = median(runs.iter().map(|run| run.per_second).collect());
+        let nearest = runs
+            .iter()
+            .min_by(|one, other| (one.per_second - middle).abs().total_cmp(&(other.per_second - middle).abs()));
+        *nearest.unwrap_or(&Self { per_second: 0.0, p99_ms: 0.0, broker_us: 0.0, receiver_us: 0.0, load_us: 0.0 })
+    }
+
+    fn show(&self, what: &str) {
+        figure(what, self.per_second, "/s");
+        if self.p99_ms > 0.0 {
+            figure("  p99", self.p99_ms, "ms");
+        }
+        let uses = [("the broker", self.broker_us), ("the receiver", self.receiver_us), ("the load", self.load_us)];
+        for (who, us) in uses.into_iter().filter(|(_, us)| *us > 0.0) {
+            figure(&format!("  processor time for one, {who}"), us, "us");
+        }
+    }
+}
+
+/// Processor time so far of each side.
+struct Uses {
+    broker: Duration,
+    receiver: Duration,
+    load: Duration,
+}
+
+impl Uses {
+    fn now(broker: &RabbitMq, receiver: Duration) -> Result<Self> {
+        let broker = usage::cpu_time(broker.process_id().context("the broker does not run")?)?;
+        Ok(Self { broker, receiver, load: usage::cpu_time(std::process::id())? })
+    }
+}
+
+/// One run against a fresh server and an empty queue.
+fn receiver(bench: &Bench, broker: &RabbitMq, what: &str, connections: usize) -> Result<Run> {
     bench.block_on(purge(&broker.url()))?;
     let (server, _folder) = bench.server_with(what, &broker.url())?;
     bench.load(&server, connections, WARM_UP, Pace::Closed)?;
-    let broker_id = broker.process_id().context("the broker does not run")?;
-    let before = (usage::cpu_time(broker_id)?, server.cpu_time()?);
+    let before = Uses::now(broker, server.cpu_time()?)?;
     let report = bench.load(&server, connections, EACH, Pace::Closed)?;
+    let after = Uses::now(broker, server.cpu_time()?)?;
     ensure!(report.ok() > 0, "{what} stored nothing: {:?}", report.statuses);
-    if let Some(name) = named {
-        let each = |time: Duration| time.as_secs_f64() * 1e6 / report.ok() as f64;
-        figure(
-            &format!("  {name}: broker's processor time per webhook"),
-            each(usage::cpu_time(broker_id)?.saturating_sub(before.0)),
-            "us",
-        );
-        figure(
-            &format!("  {name}: receiver's processor time per webhook"),
-            each(server.cpu_time()?.saturating_sub(before.1)),
-            "us",
-        );
-    }
-    Ok((report.ok_per_second(), report.latency_ms(0.99)))
+    let each =
+        |before: Duration, after: Duration| after.saturating_sub(before).as_secs_f64() * 1e6 / report.ok() as f64;
+    Ok(Run {
+        per_second: report.ok_per_second(),
+        p99_ms: report.latency_ms(0.99),
+        broker_us: each(before.broker, after.broker),
+        receiver_us: each(before.receiver, after.receiver),
+        load_us: each(before.load, after.load),
+    })
+}
+
+/// The same for the bare publisher, which is its own load.
+fn bare_publisher(bench: &Bench, broker: &RabbitMq, in_flight: usize) -> Result<Run> {
+    bench.block_on(purge(&broker.url()))?;
+    let before = Uses::now(broker, Duration::ZERO)?;
+    let (stored, elapsed) = bench.block_on(publish(&broker.url(), in_flight))?;
+    let after = Uses::now(broker, Duration::ZERO)?;
+    let each = |before: Duration, after: Duration| after.saturating_sub(before).as_secs_f64() * 1e6 / stored as f64;
+    Ok(Run {
+        per_second: stored as f64 / elapsed.as_secs_f64(),
+        p99_ms: 0.0,
+        broker_us: each(before.broker, after.broker),
+        receiver_us: 0.0,
+        load_us: each(before.load, after.load),
+    })
 }
 
 async fn purge(url: &str) -> Result<()> {
@@ -92,8 +152,7 @@ async fn purge(url: &str) -> Result<()> {
 }
 
 /// One channel, one task, so many publishes in flight: what the broker and lapin allow.
-async fn publish(url: &str, in_flight: usize) -> Result<f64> {
-    purge(url).await?;
+async fn publish(url: &str, in_flight: usize) -> Result<(u64, Duration)> {
     let connection = Connection::connect(url, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
@@ -111,8 +170,8 @@ async fn publish(url: &str, in_flight: usize) -> Result<f64> {
         stored += 1;
         waiting.push(one());
     }
-    let rate = stored as f64 / started.elapsed().as_secs_f64();
+    let elapsed = started.elapsed();
     drop(waiting);
     connection.close(200, "done".into()).await?;
-    Ok(rate)
+    Ok((stored, elapsed))
 }

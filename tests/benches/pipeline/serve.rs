@@ -36,13 +36,19 @@ pub(crate) fn run(what: &str, folder: &Path) -> Result<()> {
 
 async fn serve(what: &str, folder: &Path) -> Result<()> {
     let bound = listener::bind("listen", ([127, 0, 0, 1], 0).into())?;
-    println!("{}", bound.address());
+    let address = bound.address();
     let stop = CancellationToken::new();
     let url = std::fs::read_to_string(folder.join(BROKER_FILE)).unwrap_or_default();
     let (publisher, _kept): (Publisher, Box<dyn std::any::Any>) = match what.split_once('-').map(|(_, storing)| storing)
     {
-        None => return Ok(listener::serve(bound, &Limits::default(), stop, nothing).await?),
-        Some("lapin") => return reference::serve(bound, url, stop).await,
+        None => {
+            println!("{address}");
+            return Ok(listener::serve(bound, &Limits::default(), stop, nothing).await?);
+        }
+        Some("lapin") => {
+            println!("{address}");
+            return reference::serve(bound, url, stop).await;
+        }
         Some("not-stored") => (Publisher::new(Arc::new(NotStored::new())), Box::new(())),
         Some("stored") => {
             let settings = queue::Settings { folder: folder.to_owned(), ..queue::Settings::default() };
@@ -64,6 +70,8 @@ async fn serve(what: &str, folder: &Path) -> Result<()> {
         publisher,
         metrics: Metrics::register(&Registry::new())?,
     };
+    // Said last: what is behind it is ready, and the topology declared.
+    println!("{address}");
     Ok(ingress::start(bound, wiring, stop).await?)
 }
 
