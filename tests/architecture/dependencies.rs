@@ -23,6 +23,7 @@ const OURS: &[(&str, &[&str])] = &[
 /// Who may name a third-party driver, outside its own tests.
 const DRIVERS: &[(&str, &[&str])] = &[
     ("lapin", &["queue"]),
+    ("amq-protocol", &["queue"]),
     ("rusqlite", &["sqlite"]),
     ("tokio-postgres", &["store"]),
     ("deadpool", &["store"]),

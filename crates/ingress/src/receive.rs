@@ -24,8 +24,9 @@ const PASSED_ON_BYTES_MAX: usize = 255;
 /// What HTTP adds to a header's name and value: the colon, a space, the end of the line.
 const HEADER_OVERHEAD_BYTES: usize = 4;
 
-/// Sets up the receiver's paths.
+/// Sets up the receiver's paths. Called by each worker on its own thread.
 pub(crate) fn routes(routes: &mut ServiceConfig, receiver: web::Data<Receiver>) {
+    receiver.publisher.attach_thread();
     routes
         .app_data(receiver)
         .service(web::resource(["/webhooks/{app}", "/webhooks/{app}/"]).to(webhook))

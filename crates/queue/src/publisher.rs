@@ -41,6 +41,9 @@ pub trait PublishEngine: Send + Sync {
 
     /// What the engine says of itself.
     fn state(&self) -> watch::Receiver<QueueState>;
+
+    /// See [`Publisher::attach_thread`]. An engine that is no faster for it has nothing to do.
+    fn attach_thread(&self) {}
 }
 
 impl Publisher {
@@ -63,6 +66,13 @@ impl Publisher {
             histogram.observe(began.elapsed().as_secs_f64());
         }
         result
+    }
+
+    /// Tells the engine that this thread will publish much, and runs a runtime that nobody else uses, such as the worker of
+    /// an HTTP server: what it publishes from here on may then go out from this runtime, with no other thread in between.
+    /// Must be called within that runtime. When it ends, what is still under way has an unknown outcome.
+    pub fn attach_thread(&self) {
+        self.engine.attach_thread();
     }
 
     /// What the engine says of itself, as it changes.

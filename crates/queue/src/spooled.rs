@@ -126,6 +126,10 @@ impl PublishEngine for SpooledPublisher {
         publish::publish(&self.held.core, message).await
     }
 
+    fn attach_thread(&self) {
+        self.held.core.primary.attach_thread();
+    }
+
     fn state(&self) -> watch::Receiver<QueueState> {
         self.held.core.state.subscribe()
     }

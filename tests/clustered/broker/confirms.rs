@@ -15,10 +15,22 @@ const CALLERS: u64 = 16;
 /// Messages of each caller.
 const EACH: u64 = 200;
 
-async fn administrator(url: &str) -> (Connection, Channel) {
+pub(crate) async fn administrator(url: &str) -> (Connection, Channel) {
     let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     (connection, channel)
+}
+
+/// Declares a queue that is always full: what is routed to it by `key` is refused.
+pub(crate) async fn declare_full(channel: &Channel, key: &str) {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(0));
+    let options = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare("full".into(), options, arguments).await.unwrap();
+    let bind = QueueBindOptions::default();
+    channel.queue_bind("full".into(), WEBHOOKS.into(), key.into(), bind, FieldTable::default()).await.unwrap();
 }
 
 /// Publishes to `app` by turns with the app `demo` from many callers, and returns each result of each.
@@ -48,16 +60,9 @@ async fn a_refused_message_among_accepted_ones_fails_its_own_caller_alone() {
     let url = new_virtual_host();
     let (publisher, _ended) = engine(&url).publisher();
     until_ready(&publisher).await;
-    // A second queue that is always full: what is routed to it too is refused.
+    // What is routed to this queue too is refused.
     let (_connection, channel) = administrator(&url).await;
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
-    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(0));
-    let options = QueueDeclareOptions { durable: true, ..Default::default() };
-    channel.queue_declare("full".into(), options, arguments).await.unwrap();
-    let bind = QueueBindOptions::default();
-    channel.queue_bind("full".into(), WEBHOOKS.into(), "refusing".into(), bind, FieldTable::default()).await.unwrap();
+    declare_full(&channel, "refusing").await;
     // A quorum queue takes what comes before it knows that it is full.
     while publisher.publish(Message::Webhook(webhook("refusing", 0))).await.is_ok() {}
 

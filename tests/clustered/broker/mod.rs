@@ -4,9 +4,11 @@ mod attempts;
 mod confirms;
 mod definitions;
 mod exchange;
+mod network;
 mod outages;
 mod redrive;
 mod refusals;
+mod threads;
 
 use std::sync::OnceLock;
 use std::time::Duration;

@@ -1,18 +1,18 @@
-//! The publishing engine: bounds what is in flight, and gives each thread of its callers a lane of its own.
+//! The publishing engine: bounds what is in flight, and gives threads that ask for it a lane of their own.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use lapin::Connection;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::envelope::{self, Outgoing};
-use super::lane::{self, Confirmed, Request};
+use super::lane::{Confirmed, Lane, Request};
 use super::link::{self, Dialer, Links};
+use super::reports::{Conditions, Reporter};
 use super::settings::Settings;
 use crate::{Message, PublishEngine, PublishError, QueueState};
 
@@ -28,36 +28,56 @@ thread_local! {
     static LANE: RefCell<Option<(u64, mpsc::WeakSender<Request>)>> = const { RefCell::new(None) };
 }
 
-/// Publishes on lanes; when it drops, the lanes drain and the connection is closed.
+/// Publishes on lanes; when it drops, the lanes drain and their connections are closed.
+///
+/// One lane, its home, lives on the runtime where the engine was started, and is there for everyone. A thread that
+/// [attaches](PublishEngine::attach_thread) gets one that lives on the thread's own runtime.
 pub(super) struct Engine {
     number: u64,
     settings: Settings,
+    name: String,
     links: Links,
     pub(super) state: watch::Receiver<QueueState>,
-    lanes: Mutex<Vec<mpsc::Sender<Request>>>,
-    turn: AtomicU64,
+    conditions: watch::Sender<Conditions>,
+    home: mpsc::Sender<Request>,
+    attached: Mutex<Attached>,
     messages: Semaphore,
     bytes: Semaphore,
     _stop: DropGuard,
 }
 
+/// The lanes of threads.
+#[derive(Default)]
+struct Attached {
+    lanes: Vec<mpsc::Sender<Request>>,
+    /// Lanes made so far, which numbers them: the home is 0.
+    made: u64,
+}
+
 impl Engine {
-    /// Starts the supervisor on the current runtime. The handle ends when the engine was dropped and has drained.
+    /// Starts the supervisor and the home on the current runtime. The handle ends when the engine was dropped and has
+    /// drained.
     pub(super) fn start(dialer: Dialer) -> (Self, JoinHandle<()>) {
-        let (links_sender, links) = watch::channel::<Option<Arc<Connection>>>(None);
+        let (links_sender, links) = watch::channel(None);
         let (state_sender, state) = watch::channel(QueueState::Starting);
+        let conditions = watch::Sender::new(Conditions::new());
         let stop = CancellationToken::new();
-        let settings = dialer.settings.clone();
-        let supervisor = tokio::spawn(link::supervise(dialer, links_sender, state_sender, stop.clone()));
+        let (settings, name) = (dialer.settings.clone(), dialer.name.clone());
+        let (home, lane) = new_lane(0, &links, &conditions, &settings, &name);
+        tokio::spawn(lane.run());
+        let supervisor =
+            tokio::spawn(link::supervise(dialer, links_sender, conditions.subscribe(), state_sender, stop.clone()));
         let engine = Self {
             number: ENGINES.fetch_add(1, Ordering::Relaxed),
             links,
             state,
-            lanes: Mutex::default(),
-            turn: AtomicU64::new(0),
+            conditions,
+            home,
+            attached: Mutex::default(),
             messages: Semaphore::new(settings.in_flight_max),
             bytes: Semaphore::new((settings.in_flight_bytes_max / BYTES_PER_PERMIT).max(1)),
             settings,
+            name,
             _stop: stop.drop_guard(),
         };
         (engine, supervisor)
@@ -77,36 +97,36 @@ impl Engine {
         let request = Request { outgoing, reply };
         self.lane().send(request).await.map_err(|_| PublishError::Unavailable("the lane has ended".to_owned()))?;
         answer.await.unwrap_or_else(|_| {
-            Err(PublishError::OutcomeUnknown("the channel to the broker was left before the confirm came".to_owned()))
+            Err(PublishError::OutcomeUnknown("the lane to the broker ended before the confirm came".to_owned()))
         })
     }
 
-    /// This thread's lane; threads beyond `lanes_max` share.
+    /// This thread's lane while there is one, else the home.
     fn lane(&self) -> mpsc::Sender<Request> {
-        LANE.with_borrow_mut(|cached| {
-            let own = cached.as_ref().filter(|(number, _)| *number == self.number);
-            if let Some(lane) = own.and_then(|(_, lane)| lane.upgrade()).filter(|lane| !lane.is_closed()) {
-                return lane;
-            }
-            let lane = self.new_lane();
-            *cached = Some((self.number, lane.downgrade()));
-            lane
-        })
+        let own = LANE.with_borrow(|own| match own {
+            Some((number, lane)) if *number == self.number => lane.upgrade().filter(|lane| !lane.is_closed()),
+            _ => None,
+        });
+        own.unwrap_or_else(|| self.home.clone())
     }
+}
 
-    fn new_lane(&self) -> mpsc::Sender<Request> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.retain(|lane| !lane.is_closed());
-        if lanes.len() >= self.settings.lanes_max.max(1) {
-            let turn = self.turn.fetch_add(1, Ordering::Relaxed) as usize;
-            return lanes[turn % lanes.len()].clone();
-        }
-        let (sender, requests) = mpsc::channel(WAITING_PER_LANE_MAX);
-        // On the runtime of the caller: a worker's requests and their confirms meet on its own thread.
-        tokio::spawn(lane::run(requests, self.links.clone(), self.settings.clone()));
-        lanes.push(sender.clone());
-        sender
-    }
+fn new_lane(
+    number: u64,
+    links: &Links,
+    conditions: &watch::Sender<Conditions>,
+    settings: &Settings,
+    name: &str,
+) -> (mpsc::Sender<Request>, Lane) {
+    let (sender, requests) = mpsc::channel(WAITING_PER_LANE_MAX);
+    let lane = Lane {
+        requests,
+        links: links.clone(),
+        reporter: Reporter::new(number, conditions.clone()),
+        settings: settings.clone(),
+        name: format!("{name} {number}"),
+    };
+    (sender, lane)
 }
 
 #[async_trait]
@@ -119,6 +139,21 @@ impl PublishEngine for Engine {
                 super::topology::WEBHOOKS
             ))),
         }
+    }
+
+    /// Threads beyond `lanes_max` share the home: a lane of another thread would end with that thread.
+    fn attach_thread(&self) {
+        let mut attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
+        let Attached { lanes, made } = &mut *attached;
+        lanes.retain(|lane| !lane.is_closed());
+        if lanes.len() + 1 >= self.settings.lanes_max {
+            return;
+        }
+        *made += 1;
+        let (sender, lane) = new_lane(*made, &self.links, &self.conditions, &self.settings, &self.name);
+        tokio::spawn(lane.run());
+        LANE.set(Some((self.number, sender.downgrade())));
+        lanes.push(sender);
     }
 
     fn state(&self) -> watch::Receiver<QueueState> {

@@ -22,7 +22,6 @@ const CHECKPOINT_KEY: &str = "finlinkd.checkpoint";
 pub(super) struct Outgoing {
     pub(super) exchange: &'static str,
     pub(super) routing_key: ShortString,
-    pub(super) message_id: String,
     pub(super) properties: BasicProperties,
     pub(super) body: Bytes,
 }
@@ -69,7 +68,6 @@ fn write_webhook(webhook: RawWebhook) -> Outgoing {
     Outgoing {
         exchange: super::topology::WEBHOOKS,
         routing_key: webhook.app.as_str().into(),
-        message_id,
         properties,
         body: webhook.body,
     }
@@ -80,13 +78,7 @@ fn write_checkpoint(checkpoint: &Checkpoint) -> Outgoing {
     let body = serde_json::to_vec(checkpoint).unwrap_or_default();
     let properties =
         properties(&message_id, CHECKPOINT_TYPE, checkpoint.at).with_content_type("application/json".into());
-    Outgoing {
-        exchange: super::topology::WEBHOOKS,
-        routing_key: CHECKPOINT_KEY.into(),
-        message_id,
-        properties,
-        body: body.into(),
-    }
+    Outgoing { exchange: super::topology::WEBHOOKS, routing_key: CHECKPOINT_KEY.into(), properties, body: body.into() }
 }
 
 /// The properties that every message of ours has.

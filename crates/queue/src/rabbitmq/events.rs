@@ -40,7 +40,6 @@ impl EventPublisher {
         let outgoing = Outgoing {
             exchange: EVENTS,
             routing_key: key,
-            message_id: id.to_owned(),
             properties: envelope::properties(id, kind, UtcMicros::now())
                 .with_content_type("application/cloudevents+json".into()),
             body: event,

@@ -1,29 +1,26 @@
-//! A lane: one task, one channel, confirms pipelined.
+//! A lane: one task with a connection of its own, on which nobody else ever publishes.
 //!
-//! Everything about confirms that loses data when done otherwise is here. Only this task ever publishes on its channel, so
-//! a delivery tag is taken in the same order as its frames are queued: sharing a channel between threads reports refused
-//! messages as stored. Every confirm is looked at on its own. Confirms are taken in the order in which they complete: the
-//! broker returns an unroutable message before it confirms it, and lapin hands the returned message to whichever confirm
-//! completes next, so it is always seen no later than the confirm of the message itself.
+//! So the delivery tags are counted in the order in which the frames are written, and everything that was asked for between
+//! two wake-ups leaves in one write. The task lives on the runtime where it was started; when that ends, whoever waits here
+//! learns that the outcome is unknown.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{Channel, Confirmation, Connection};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
 
 use super::envelope::Outgoing;
-use super::link::Links;
+use super::link::{Link, Links};
+use super::reports::{Condition, Reporter};
 use super::settings::Settings;
+use super::wire::{self, Broken, Connection};
 use crate::PublishError;
 
 /// Messages taken from the callers at a time.
 const TAKEN_MAX: usize = 256;
-/// How often confirms are checked for being abandoned.
+/// How often the connection is checked for silence, and confirms for being abandoned.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// What a confirm said.
@@ -35,71 +32,99 @@ pub(super) enum Confirmed {
     Unrouted,
 }
 
+/// Who waits for a confirm.
+pub(super) type Reply = oneshot::Sender<Result<Confirmed, PublishError>>;
+
 /// A message on its way, and who waits for it.
 pub(super) struct Request {
     pub(super) outgoing: Outgoing,
-    pub(super) reply: oneshot::Sender<Result<Confirmed, PublishError>>,
+    pub(super) reply: Reply,
 }
 
-struct Outcome {
-    number: u64,
-    message_id: String,
-    reply: oneshot::Sender<Result<Confirmed, PublishError>>,
-    result: lapin::Result<Confirmation>,
+/// What a lane is made of.
+pub(super) struct Lane {
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) links: Links,
+    pub(super) reporter: Reporter,
+    pub(super) settings: Settings,
+    /// Shown in the broker's list of connections.
+    pub(super) name: String,
 }
 
 enum Ended {
     /// Every caller is gone and everything is confirmed.
     Drained,
-    /// The channel cannot be used any more.
-    Lost,
+    /// The connection cannot be used any more.
+    Lost(Broken),
 }
 
-/// Runs until every sender of `requests` is gone and what was in flight is settled.
-pub(super) async fn run(mut requests: mpsc::Receiver<Request>, mut links: Links, settings: Settings) {
-    loop {
-        let link = links.borrow_and_update().clone();
-        let opened = match link {
-            Some(link) => open(&link, &settings).await,
-            None => None,
-        };
-        if let Some(channel) = opened {
-            match drive(&channel, &mut requests, &mut links, &settings).await {
+impl Lane {
+    /// Runs until every sender of requests is gone and what was in flight is settled.
+    pub(super) async fn run(mut self) {
+        let mut tried = 0;
+        while let Some(link) = self.next_link(tried).await {
+            tried = link.generation;
+            let opening = wire::open(&link.address, &self.name);
+            let opened = match tokio::time::timeout(self.settings.connect_timeout, opening).await {
+                Ok(Ok(connection)) => self.drive(connection).await,
+                Ok(Err(broken)) => Ended::Lost(broken),
+                Err(_) => {
+                    let limit = self.settings.connect_timeout;
+                    self.reporter.report(Condition::Broken {
+                        generation: tried,
+                        code: None,
+                        why: format!("no answer within {limit:?}"),
+                    });
+                    continue;
+                }
+            };
+            match opened {
                 Ended::Drained => return,
-                Ended::Lost => {}
+                Ended::Lost(broken) => self.reporter.report(Condition::Broken {
+                    generation: tried,
+                    code: broken.code,
+                    why: broken.to_string(),
+                }),
             }
-        } else if refuse_until_changed(&mut requests, &mut links).await.is_none() {
-            return;
         }
     }
-}
 
-async fn open(link: &Arc<Connection>, settings: &Settings) -> Option<Channel> {
-    let opened = async {
-        let channel = link.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok::<_, lapin::Error>(channel)
-    };
-    // Where it fails, the supervisor sees that the connection is lost and says so.
-    tokio::time::timeout(settings.connect_timeout, opened).await.ok()?.ok()
-}
-
-/// Answers callers at once while there is no channel; `None` when they are all gone.
-async fn refuse_until_changed(requests: &mut mpsc::Receiver<Request>, links: &mut Links) -> Option<()> {
-    let again = tokio::time::sleep(CHECK_EVERY);
-    tokio::pin!(again);
-    loop {
-        tokio::select! {
-            changed = links.changed() => {
-                if changed.is_ok() {
-                    return Some(());
-                }
-                // The supervisor has ended: refuse whoever is left.
-                refuse(requests.recv().await?);
+    /// Waits for a link that was not tried yet, and refuses meanwhile; `None` when all callers are gone.
+    async fn next_link(&mut self, tried: u64) -> Option<Link> {
+        loop {
+            let link = self.links.borrow_and_update().clone();
+            if let Some(link) = link.filter(|link| link.generation > tried) {
+                return Some(link);
             }
-            () = &mut again => return Some(()),
-            request = requests.recv() => refuse(request?),
+            tokio::select! {
+                changed = self.links.changed() => if changed.is_err() {
+                    // The supervisor has ended: refuse whoever is left.
+                    refuse(self.requests.recv().await?);
+                },
+                request = self.requests.recv() => refuse(request?),
+            }
         }
+    }
+
+    async fn drive(&mut self, mut connection: Connection) -> Ended {
+        let abandoned_after = self.settings.confirm_abandoned_after;
+        let mut pump = Pump { taken: Vec::with_capacity(TAKEN_MAX), is_open: true, is_blocked: None };
+        let mut check = tokio::time::interval(CHECK_EVERY);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let ended = loop {
+            tokio::select! {
+                biased;
+                ended = poll_fn(|context| pump.poll(self, &mut connection, context)) => break ended,
+                _ = check.tick() => if let Err(broken) = connection.check(Instant::now(), abandoned_after) {
+                    break Ended::Lost(broken);
+                }
+            }
+        };
+        match &ended {
+            Ended::Drained => connection.close().await,
+            Ended::Lost(broken) => connection.abandon(broken),
+        }
+        ended
     }
 }
 
@@ -108,122 +133,64 @@ fn refuse(request: Request) {
     drop(request.reply.send(Err(PublishError::Unavailable("there is no connection to the broker".to_owned()))));
 }
 
-async fn drive(
-    channel: &Channel,
-    requests: &mut mpsc::Receiver<Request>,
-    links: &mut Links,
-    settings: &Settings,
-) -> Ended {
-    let mut lane =
-        Lane { in_flight: FuturesUnordered::new(), sent_at: BTreeMap::new(), returned: HashSet::new(), next: 0 };
-    let mut taken = Vec::with_capacity(TAKEN_MAX);
-    let mut check = tokio::time::interval(CHECK_EVERY);
-    let mut open = true;
-    loop {
-        tokio::select! {
-            count = requests.recv_many(&mut taken, TAKEN_MAX), if open => {
-                open = count > 0;
-                for request in taken.drain(..) {
-                    lane.publish(channel.clone(), request);
-                }
-            }
-            Some(outcome) = lane.in_flight.next() => {
-                if !lane.settle(outcome) {
-                    return Ended::Lost;
-                }
-            }
-            changed = links.changed() => {
-                if changed.is_err() || links.borrow().is_none() {
-                    return Ended::Lost;
-                }
-            }
-            _ = check.tick() => {
-                if lane.is_abandoned(settings.confirm_abandoned_after) {
-                    tracing::warn!(in_flight = lane.sent_at.len(), "the broker does not confirm; the channel is left");
-                    return Ended::Lost;
-                }
-            }
-        }
-        if !open && lane.in_flight.is_empty() {
-            return Ended::Drained;
-        }
-    }
+/// Between the callers and a connection.
+struct Pump {
+    taken: Vec<Request>,
+    /// Whether there are callers.
+    is_open: bool,
+    /// Whether it was reported that the broker blocks publishers; `None` before the first report.
+    is_blocked: Option<bool>,
 }
 
-/// What is on the way on one channel. Dropped, every caller that still waits learns that its outcome is unknown.
-struct Lane<F> {
-    in_flight: FuturesUnordered<F>,
-    sent_at: BTreeMap<u64, Instant>,
-    returned: HashSet<String>,
-    next: u64,
-}
-
-impl<F> Lane<F> {
-    /// Notes an outcome and answers its caller; false where the channel is lost.
-    fn settle(&mut self, outcome: Outcome) -> bool {
-        self.sent_at.remove(&outcome.number);
-        let answer = match outcome.result {
-            Ok(Confirmation::Ack(message)) => {
-                self.note_returned(message);
-                let unrouted = self.returned.remove(&outcome.message_id);
-                Ok(if unrouted { Confirmed::Unrouted } else { Confirmed::Stored })
-            }
-            Ok(Confirmation::Nack(message)) => {
-                self.note_returned(message);
-                self.returned.remove(&outcome.message_id);
-                Err(PublishError::Full("the broker refused the message: its queue is full or has no leader".to_owned()))
-            }
-            Ok(Confirmation::NotRequested) => {
-                Err(PublishError::OutcomeUnknown("the channel is not in confirm mode".to_owned()))
-            }
-            Err(error) => {
-                let lost = PublishError::OutcomeUnknown(format!("the channel to the broker is lost: {error}"));
-                drop(outcome.reply.send(Err(lost)));
-                return false;
-            }
-        };
-        // A caller that went away wants no answer.
-        drop(outcome.reply.send(answer));
-        true
-    }
-
-    fn note_returned(&mut self, message: Option<lapin::message::BasicReturnMessage>) {
-        if let Some(id) = message.and_then(|message| message.properties.message_id().as_ref().map(ToString::to_string))
-        {
-            self.returned.insert(id);
-        }
-    }
-
-    fn is_abandoned(&self, after: Duration) -> bool {
-        self.sent_at.first_key_value().is_some_and(|(_, sent_at)| sent_at.elapsed() > after)
-    }
-}
-
-type InFlight = std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>>;
-
-impl Lane<InFlight> {
-    /// Puts a message on its way. The frames are queued when the task polls, in the order of these calls.
-    fn publish(&mut self, channel: Channel, request: Request) {
-        let number = self.next;
-        self.next += 1;
-        self.sent_at.insert(number, Instant::now());
-        self.in_flight.push(Box::pin(async move {
-            let Request { outgoing, reply } = request;
-            let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-            let sent = channel
-                .basic_publish(
-                    outgoing.exchange.into(),
-                    outgoing.routing_key,
-                    options,
-                    &outgoing.body,
-                    outgoing.properties,
-                )
-                .await;
-            let result = match sent {
-                Ok(confirm) => confirm.await,
-                Err(error) => Err(error),
+impl Pump {
+    fn poll(&mut self, lane: &mut Lane, connection: &mut Connection, context: &mut Context<'_>) -> Poll<Ended> {
+        let now = Instant::now();
+        loop {
+            let took_all = match self.take(lane, connection, context, now) {
+                Ok(took_all) => took_all,
+                Err(broken) => return Poll::Ready(Ended::Lost(broken)),
             };
-            Outcome { number, message_id: outgoing.message_id, reply, result }
-        }));
+            if let Poll::Ready(broken) = connection.poll(context, now) {
+                return Poll::Ready(Ended::Lost(broken));
+            }
+            self.report(lane, connection);
+            if !self.is_open && !connection.is_awaited() {
+                return Poll::Ready(Ended::Drained);
+            }
+            if took_all || !connection.has_room() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Takes what the callers ask for, as far as there is room; false where something may be left.
+    fn take(
+        &mut self,
+        lane: &mut Lane,
+        connection: &mut Connection,
+        context: &mut Context<'_>,
+        now: Instant,
+    ) -> Result<bool, Broken> {
+        while self.is_open && connection.has_room() {
+            match lane.requests.poll_recv_many(context, &mut self.taken, TAKEN_MAX) {
+                Poll::Pending => return Ok(true),
+                Poll::Ready(count) => self.is_open = count > 0,
+            }
+            for request in self.taken.drain(..) {
+                connection.publish(request, now)?;
+            }
+        }
+        Ok(!self.is_open)
+    }
+
+    fn report(&mut self, lane: &Lane, connection: &Connection) {
+        let blocked = connection.blocked();
+        if self.is_blocked != Some(blocked.is_some()) {
+            self.is_blocked = Some(blocked.is_some());
+            lane.reporter.report(match blocked {
+                Some(reason) => Condition::Blocked(reason.to_owned()),
+                None => Condition::Up,
+            });
+        }
     }
 }

@@ -1,28 +1,35 @@
-//! One connection to a broker, and the supervisor that keeps one: connect, make sure of the topology, watch, start over.
+//! The way to a broker: find one that can be used, make sure of the topology, watch the lanes, start over.
 //!
 //! lapin's own recovery stays off: a fresh connection has no stale tags, and what was in flight on a lost one is reported as
-//! of unknown outcome instead of being waited for.
+//! of unknown outcome instead of being waited for. The lanes have connections of their own, so of the one that made sure of
+//! the topology only the address is kept. One lane that loses its connection is taken for all of them: the broker is looked
+//! for again before anything more is published, while the others settle what they have in flight.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use lapin::{Connection, ConnectionProperties, Event};
-use secrecy::ExposeSecret;
+use lapin::{Connection, ConnectionProperties};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::reports::{self, Conditions, Verdict};
 use super::settings::{Addresses, Settings, shown};
 use super::topology::{self, Found, Need};
 use crate::QueueState;
 
-/// lapin reports some losses only in its status, so it is looked at this often.
-const STATUS_EVERY: Duration = Duration::from_millis(250);
 /// A connection that does not close in order within this time is dropped.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
-/// The connection of the moment, where there is one.
-pub(super) type Links = watch::Receiver<Option<Arc<Connection>>>;
+/// A broker that can be used and has what is needed.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    /// Counts up from 1.
+    pub(super) generation: u64,
+    pub(super) address: SecretString,
+}
+
+/// The link of the moment, where there is one.
+pub(super) type Links = watch::Receiver<Option<Link>>;
 
 /// Who connects, to what, for what.
 #[derive(Debug, Clone)]
@@ -35,14 +42,23 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    /// Tries each address once; the error says what was wrong with each.
-    pub(super) async fn dial(&self) -> Result<Connection, String> {
+    /// The first address where everything is as needed.
+    pub(super) async fn find(&self) -> Result<SecretString, String> {
+        let (connection, address) = self.dial().await?;
+        close(&connection).await;
+        Ok(address)
+    }
+
+    /// Tries each address once; gives the connection and the address that it leads to. The error says what was wrong with
+    /// each.
+    pub(super) async fn dial(&self) -> Result<(Connection, SecretString), String> {
         let mut problems = Vec::new();
         for address in self.addresses.read()? {
             let attempt = async {
                 let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-                let connection =
-                    Connection::connect(address.expose_secret(), properties).await.map_err(|error| explain(&error))?;
+                let connection = Connection::connect(address.expose_secret(), properties)
+                    .await
+                    .map_err(|error| explain(topology::reply_code(&error), error.to_string()))?;
                 let found = topology::ensure(&connection, self.need, &self.settings).await;
                 Ok((connection, found.map_err(|unfit| unfit.to_string())?))
             };
@@ -51,7 +67,7 @@ impl Dialer {
                     if found == Found::NewQueue {
                         tokio::time::sleep(self.settings.new_queue_settles_for).await;
                     }
-                    return Ok(connection);
+                    return Ok((connection, address));
                 }
                 Ok(Err(problem)) => problem,
                 Err(_) => format!("no answer within {:?}", self.settings.connect_timeout),
@@ -69,95 +85,107 @@ impl Dialer {
 }
 
 /// What a person can do about the usual refusals.
-fn explain(error: &lapin::Error) -> String {
-    match topology::reply_code(error) {
+fn explain(code: Option<u16>, error: String) -> String {
+    match code {
         Some(403) => format!("the broker refused user or password: check the address ({error})"),
         Some(530) => format!("the broker has no such virtual host, or the user may not use it ({error})"),
-        _ => error.to_string(),
+        _ => error,
     }
 }
 
-/// Keeps a connection until `stop`, showing it in `links` and its condition in `state`.
+/// Keeps a link for the lanes until `stop`, and says in `state` how they are together. Ends once all lanes have.
 pub(super) async fn supervise(
     dialer: Dialer,
-    links: watch::Sender<Option<Arc<Connection>>>,
+    links: watch::Sender<Option<Link>>,
+    mut conditions: watch::Receiver<Conditions>,
     state: watch::Sender<QueueState>,
     stop: CancellationToken,
 ) {
-    let mut failures = 0;
+    let (mut failures, mut generation) = (0, 0);
     let mut told = None;
     loop {
-        let dialled = tokio::select! {
+        let found = tokio::select! {
             () = stop.cancelled() => break,
-            dialled = dialer.dial() => dialled,
+            found = dialer.find() => found,
         };
-        match dialled {
-            Ok(connection) => {
-                failures = 0;
-                told = None;
-                tracing::info!(connection = dialer.name, "connected to the broker");
-                let connection = Arc::new(connection);
-                links.send_replace(Some(Arc::clone(&connection)));
-                watch_over(&connection, &links, &state, &stop).await;
+        let problem = match found {
+            Ok(address) => {
+                generation += 1;
+                links.send_replace(Some(Link { generation, address }));
+                let ended = tokio::select! {
+                    () = stop.cancelled() => break,
+                    ended = watch_over(&dialer, generation, &mut conditions, &state) => ended,
+                };
                 links.send_replace(None);
-                if stop.is_cancelled() {
-                    close(&connection).await;
-                    break;
+                if ended.was_up {
+                    (failures, told) = (0, None);
+                    format!("the connection to the broker is lost: {}", ended.why)
+                } else {
+                    failures += 1;
+                    ended.why
                 }
-                tracing::warn!(connection = dialer.name, "the connection to the broker is lost");
-                state.send_replace(QueueState::Down("the connection to the broker is lost".to_owned()));
             }
             Err(problem) => {
-                // A broker that comes up and then refuses the password is another problem than one that is not there.
-                if told.as_ref() != Some(&problem) {
-                    tracing::warn!(connection = dialer.name, error = problem, "the broker cannot be used; trying on");
-                    told = Some(problem.clone());
-                }
-                state.send_replace(QueueState::Down(problem));
                 failures += 1;
+                problem
             }
+        };
+        // A broker that comes up and then refuses the password is another problem than one that is not there.
+        if told.as_ref() != Some(&problem) {
+            tracing::warn!(connection = dialer.name, error = problem, "the broker cannot be used; trying on");
+            told = Some(problem.clone());
         }
+        state.send_replace(QueueState::Down(problem));
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(dialer.pause(failures)) => {}
         }
     }
+    // The lanes hold receivers until they have drained.
+    links.closed().await;
     state.send_replace(QueueState::Down("the engine has ended".to_owned()));
 }
 
-/// Returns when the connection is lost, or when `stop` came and nobody uses the connection any more.
+/// How a generation of connections ended.
+struct Generation {
+    /// Whether every lane had its connection.
+    was_up: bool,
+    why: String,
+}
+
+/// Returns when a lane has lost its connection or got none.
 async fn watch_over(
-    connection: &Connection,
-    links: &watch::Sender<Option<Arc<Connection>>>,
+    dialer: &Dialer,
+    generation: u64,
+    conditions: &mut watch::Receiver<Conditions>,
     state: &watch::Sender<QueueState>,
-    stop: &CancellationToken,
-) {
-    let mut events = connection.events_listener();
-    let mut status = tokio::time::interval(STATUS_EVERY);
-    let mut blocked = String::new();
+) -> Generation {
+    let (mut was_up, mut is_told) = (false, false);
     loop {
-        let condition = if connection.status().blocked() {
-            QueueState::Down(format!("the broker blocks publishers {blocked}"))
-        } else {
-            QueueState::Ready
+        let verdict = reports::judge(&conditions.borrow_and_update(), generation);
+        let condition = match verdict {
+            Verdict::Broken { code, why } => return Generation { was_up, why: explain(code, why) },
+            Verdict::Starting => None,
+            Verdict::Blocked(reason) => Some(QueueState::Down(format!("the broker blocks publishers ({reason})"))),
+            Verdict::Up { all } => {
+                was_up |= all;
+                if !is_told {
+                    is_told = true;
+                    tracing::info!(connection = dialer.name, "connected to the broker");
+                }
+                Some(QueueState::Ready)
+            }
         };
-        state.send_if_modified(|shown| {
-            let differs = *shown != condition;
-            *shown = condition;
-            differs
-        });
-        tokio::select! {
-            // The lanes hold receivers until they have drained.
-            () = async { stop.cancelled().await; links.closed().await } => return,
-            _ = status.tick() => {}
-            event = events.next() => match event {
-                Some(Event::ConnectionBlocked(reason)) => blocked = format!("({reason})"),
-                Some(_) => {}
-                None => return,
-            },
+        if let Some(condition) = condition {
+            state.send_if_modified(|shown| {
+                let differs = *shown != condition;
+                *shown = condition;
+                differs
+            });
         }
-        if !connection.status().connected() {
-            return;
+        if conditions.changed().await.is_err() {
+            // All lanes have ended, and so does the engine.
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The RabbitMQ engine: quorum queues, publisher confirms, manual acknowledgements. The only code that knows lapin.
+//! The RabbitMQ engine: quorum queues, publisher confirms, manual acknowledgements. The only code that knows lapin, which
+//! consumes and declares; what publishes is in `wire`.
 //!
 //! Promises: `Ok` from a publisher means that the broker confirmed this very message; a returned or refused message fails
 //! exactly its own caller; a batch is acknowledged only whole. It connects again by itself, for ever, and starts without a
@@ -10,10 +11,12 @@ mod envelope;
 mod events;
 mod lane;
 mod link;
+mod reports;
 mod settings;
 mod settle;
 mod source;
 mod topology;
+mod wire;
 
 use std::sync::Arc;
 

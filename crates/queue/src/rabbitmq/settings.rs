@@ -19,13 +19,15 @@ pub struct Settings {
     /// ... up to this.
     #[serde(with = "humantime_serde")]
     pub reconnect_after_max: Duration,
-    /// Channels that publish, each used by one task: the threads of the caller share them out.
+    /// Connections that publish, each used by one task: one for everyone, and one for each worker thread of the HTTP server
+    /// up to this number; more workers use the one for everyone.
     pub lanes_max: usize,
     /// Messages published and not confirmed, over all lanes; more wait.
     pub in_flight_max: usize,
     /// Their bytes; more wait.
     pub in_flight_bytes_max: usize,
-    /// A confirm that takes longer leaves its channel behind: everything on it has an unknown outcome.
+    /// A confirm that takes longer leaves its connection behind: everything on it has an unknown outcome. Where the broker
+    /// blocks publishers the connection stays, and only the outcome is unknown.
     #[serde(with = "humantime_serde")]
     pub confirm_abandoned_after: Duration,
     /// A queue that was declared for the first time is not used for so long: until then the broker may not survive its own

@@ -75,7 +75,7 @@ impl AmqpSource {
     }
 
     async fn subscribe(&self) -> Result<Consuming, String> {
-        let connection = self.dialer.dial().await?;
+        let (connection, _) = self.dialer.dial().await?;
         let subscribed = async {
             let channel = connection.create_channel().await?;
             channel.basic_qos(self.dialer.settings.prefetch, BasicQosOptions::default()).await?;

@@ -1,0 +1,62 @@
+//! The number that every message carries, so that one which comes back is known again.
+//!
+//! A returned message says nothing of its delivery tag, and its receipt may be on the way twice. So the tag travels with the
+//! message as its correlation id. When it comes back, only that is read: the broker's copy of our own headers is of no use,
+//! and skipping it leaves nothing to a hostile sender.
+
+use amq_protocol::protocol::BasicProperties;
+use amq_protocol::types::ShortString;
+use amq_protocol::types::parsing::{
+    ParserResult, parse_byte_array, parse_id, parse_long_long_uint, parse_short_short_uint, parse_short_string,
+    parse_short_uint,
+};
+
+/// The class of content: basic.
+pub(super) const CLASS: u16 = 60;
+
+// The bits of the properties that come before the correlation id, and its own.
+const CONTENT_TYPE: u16 = 1 << 15;
+const CONTENT_ENCODING: u16 = 1 << 14;
+const HEADERS: u16 = 1 << 13;
+const DELIVERY_MODE: u16 = 1 << 12;
+const PRIORITY: u16 = 1 << 11;
+const CORRELATION_ID: u16 = 1 << 10;
+
+pub(super) fn numbered(properties: BasicProperties, tag: u64) -> BasicProperties {
+    properties.with_correlation_id(ShortString::from(tag.to_string()))
+}
+
+/// What the header of a returned message says: the tag, where it has one, and the length of its body.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Returned {
+    pub(super) tag: Option<u64>,
+    pub(super) body_bytes: u64,
+}
+
+/// Reads a content header; `None` where it is none.
+pub(super) fn read(header: &[u8]) -> Option<Returned> {
+    let (rest, class) = ok(parse_id(header))?;
+    let (rest, _weight) = ok(parse_short_uint(rest))?;
+    let (rest, body_bytes) = ok(parse_long_long_uint(rest))?;
+    let (mut rest, flags) = ok(parse_short_uint(rest))?;
+    for string in [CONTENT_TYPE, CONTENT_ENCODING] {
+        if flags & string != 0 {
+            rest = ok(parse_short_string(rest))?.0;
+        }
+    }
+    if flags & HEADERS != 0 {
+        // A table is laid out like an array of bytes: its length, and so much.
+        rest = ok(parse_byte_array(rest))?.0;
+    }
+    for number in [DELIVERY_MODE, PRIORITY] {
+        if flags & number != 0 {
+            rest = ok(parse_short_short_uint(rest))?.0;
+        }
+    }
+    let tag = if flags & CORRELATION_ID == 0 { None } else { ok(parse_short_string(rest))?.1.as_str().parse().ok() };
+    (class == CLASS).then_some(Returned { tag, body_bytes })
+}
+
+fn ok<T>(parsed: ParserResult<&[u8], T>) -> Option<(&[u8], T)> {
+    parsed.ok()
+}
