@@ -7,9 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
+use tests::brisk;
 use tests::compose::{Engine, Stack, StackOptions};
 use tests::finlink::FakeFinlink;
-use tests::{brisk, deployment};
 use tokio::task::block_in_place;
 
 use crate::deployment::{Deployment, Server, Told};
@@ -114,10 +114,6 @@ impl Deployment for Composed {
 
     fn prometheus(&self) -> SocketAddr {
         self.stack.address("PUBLISH_PROMETHEUS").unwrap()
-    }
-
-    fn jobs(&self) -> BTreeSet<String> {
-        deployment::scrape_jobs().unwrap()
     }
 
     async fn scale_consumers(&mut self, count: usize) {

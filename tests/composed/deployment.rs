@@ -1,6 +1,5 @@
 //! What the scenes ask of a deployment, whoever runs its processes.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::process::Output;
 
@@ -39,8 +38,6 @@ pub(crate) trait Deployment {
     fn api(&self) -> SocketAddr;
     /// Where Prometheus is.
     fn prometheus(&self) -> SocketAddr;
-    /// The jobs that Prometheus has to have.
-    fn jobs(&self) -> BTreeSet<String>;
     /// Runs so many consumers.
     async fn scale_consumers(&mut self, count: usize);
     /// Stops a server in order.

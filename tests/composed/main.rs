@@ -4,16 +4,23 @@
 
 mod composed;
 mod deployment;
+mod native;
 mod progress;
 mod scene;
 
+use tokio::sync::Mutex;
+
 use crate::composed::Composed;
 use crate::deployment::Deployment;
+use crate::native::Native;
 use crate::progress::say;
 use crate::scene::Scene;
 
 /// Consumers after scaling.
 const CONSUMERS: usize = 3;
+
+/// Two deployments at once would wait for each other's processor time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// Scaled out, under load, with either server stopped and started again: nothing is lost, and what is shown is right.
 async fn is_right_whatever_is_restarted(mut scene: Scene<impl Deployment>) {
@@ -42,6 +49,7 @@ async fn is_right_whatever_is_restarted(mut scene: Scene<impl Deployment>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_composed_stack_is_right_whatever_is_restarted() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let engine = match tests::compose::Engine::find() {
         Ok(engine) => engine,
         Err(why) => return say(&format!("{why}: the scenes are played by native processes only")),
@@ -49,4 +57,11 @@ async fn the_composed_stack_is_right_whatever_is_restarted() {
     let scene = Composed::up(engine).await;
     scene.deployment.is_locked_down();
     is_right_whatever_is_restarted(scene).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn native_processes_are_right_whatever_is_restarted() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    say("native processes");
+    is_right_whatever_is_restarted(Native::up().await).await;
 }

@@ -150,7 +150,7 @@ impl<D: Deployment> Scene<D> {
         if answer.status() == 200 { Ok(answer) } else { Err(format!("{} {}", answer.line, answer.text())) }
     }
 
-    /// Every job of the deployment has targets, those of the consumers are so many, and each was scraped.
+    /// Every job of `prometheus.yml` has targets, those of the consumers are so many, and each was scraped.
     pub(crate) async fn every_target_is_up(&self, consumers: usize) {
         let up = eventually("every target is up", async || {
             let answer = http::get(self.deployment.prometheus(), "/api/v1/targets?state=active").await;
@@ -162,7 +162,7 @@ impl<D: Deployment> Scene<D> {
             }
             let all_up = targets.iter().all(|target| target["health"] == "up");
             let jobs: BTreeSet<String> = found.keys().cloned().collect();
-            let complete = jobs == self.deployment.jobs() && found.get("consumer") == Some(&consumers);
+            let complete = jobs == deployment::scrape_jobs().unwrap() && found.get("consumer") == Some(&consumers);
             if all_up && complete {
                 Ok(())
             } else {

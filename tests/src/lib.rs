@@ -13,6 +13,8 @@ pub mod http;
 pub mod load;
 pub mod looking;
 pub mod proxy;
+pub mod roles;
+pub mod scraping;
 pub mod sender;
 #[cfg(feature = "servers")]
 pub mod servers;

@@ -5,4 +5,3 @@ mod promql;
 mod promtool;
 mod queries;
 mod scene;
-mod scraping;

@@ -8,11 +8,11 @@ use serde_json::Value;
 use simulator::{Settings, Simulator};
 use tests::finlink::Credentials;
 use tests::looking::eventually;
+use tests::scraping;
 use tests::servers::{Postgres, PostgresExporter, Prometheus, RabbitMq, RabbitMqOptions, VirtualHost, free_port};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::scraping;
 use crate::pipeline::cluster::{APP, Cluster, Queue, Roles};
 
 const ALL: [&str; 5] = ["reconciler-1", "ingress-1", "consumer-1", "consumer-2", "feed-1"];

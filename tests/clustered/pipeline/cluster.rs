@@ -7,9 +7,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use tempfile::TempDir;
 use tests::binary::{Finlinkd, Setup};
-use tests::brisk;
 use tests::finlink::{ConnectionStatus, Credentials, FakeFinlink, World, as_listed};
 use tests::looking::{array, bare, counter, eventually};
+use tests::roles::{SOURCES_FIRST, Surroundings, role_of};
 use tests::sender::{Flood, Sender};
 use tests::servers::{VirtualHost, free_port};
 use tests::signing::SigningKey;
@@ -78,29 +78,15 @@ impl Cluster {
 
     /// How `name` starts; its role stands before the dash, and each has a folder of its own.
     pub(crate) fn setup(&self, name: &str) -> Setup {
-        let role = role_of(name);
-        let mut setup = Setup::in_folder(&self.folder.path().join(name)).brisk();
-        for (setting, value) in brisk::BETWEEN_ROLES {
-            setup.set(setting, value);
-        }
-        if role != "reconciler" {
-            setup.set("QUEUE__URL", &self.queue.address_of(user_of(role)));
-        }
-        if role != "ingress" {
-            setup.set("STORE__URL", &self.store);
-        }
-        match role {
-            "reconciler" => {
-                setup.set("UPSTREAM__BASE_URL", &self.upstream);
-                if name == "reconciler-1" {
-                    setup.set("INTERNAL_LISTEN", &format!("127.0.0.1:{}", self.keys_port));
-                }
-                setup.with_app(APP, &self.app)
-            }
-            _ => setup
-                .with("APPS__MAIN__CLIENT_ID", &self.app.client_id)
-                .with("INTERNAL__URL", &format!("http://127.0.0.1:{}", self.keys_port)),
-        }
+        let surroundings = Surroundings {
+            app_name: APP,
+            app: &self.app,
+            store: &self.store,
+            upstream: &self.upstream,
+            keys_port: self.keys_port,
+            folder: self.folder.path(),
+        };
+        surroundings.setup(name, |user| self.queue.address_of(user))
     }
 
     /// Starts `name` and waits until it is ready, degraded or not.
@@ -225,16 +211,6 @@ pub(crate) async fn is_said_to_be(process: &Finlinkd, part: Option<&str>, status
     said.await
 }
 
-/// The role that a process of this name has.
-fn role_of(name: &str) -> &str {
-    name.split('-').next().unwrap_or(name)
-}
-
-/// The broker's user of a role; a person's commands are the operator's.
-fn user_of(role: &str) -> &str {
-    if role == "person" { "operator" } else { role }
-}
-
 /// Running processes by name.
 #[derive(Default)]
 pub(crate) struct Roles(BTreeMap<String, Finlinkd>);
@@ -257,7 +233,7 @@ impl Roles {
 
     /// Asks all to stop, the sources of messages first; each must end well.
     pub(crate) async fn stop(mut self) {
-        for role in ["ingress", "consumer", "reconciler", "feed"] {
+        for role in SOURCES_FIRST {
             let names: Vec<String> = self.0.keys().filter(|name| role_of(name) == role).cloned().collect();
             for name in names {
                 self.take(&name).stop().await.unwrap_or_else(|error| panic!("{name}: {error:#}"));

@@ -1,9 +1,12 @@
 //! The committed configuration and rules, for processes at other addresses and a person with less time.
+//!
+//! These panic, as a test's own sentences do.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use tests::deployment;
+use crate::deployment;
 
 /// As often as a loaded machine answers in time.
 const SCRAPE_SECONDS: u32 = 2;
@@ -12,7 +15,7 @@ const RULES_WAIT: &str = "1s";
 
 /// `prometheus.yml` as it is, but that each name it asks of DNS stands for these addresses, that Prometheus itself is at
 /// `own`, and that it looks more often.
-pub(super) fn configuration(places: &BTreeMap<&str, Vec<SocketAddr>>, own: SocketAddr) -> String {
+pub fn configuration(places: &BTreeMap<&str, Vec<SocketAddr>>, own: SocketAddr) -> String {
     let committed = deployment::text("prometheus/prometheus.yml").unwrap();
     let mut names = Vec::new();
     let mut lines = Vec::new();
@@ -41,7 +44,7 @@ fn sooner(line: &str) -> String {
 }
 
 /// `alerts.yml` as it is, but that no rule waits.
-pub(super) fn rules() -> String {
+pub fn rules() -> String {
     let waits = |line: &str| match line.split_once("for: ") {
         Some((indent, _)) if indent.trim().is_empty() => format!("{indent}for: {RULES_WAIT}"),
         _ => line.to_owned(),
