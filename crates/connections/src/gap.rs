@@ -9,9 +9,14 @@ use crate::read::Cause;
 
 /// The gap that a read of a connection known before shows. Finlink sends a webhook when a first import ended, when an update
 /// was made, even one that failed, and when a token was issued; one change can be several of these, and the first names it.
+///
+/// A webhook is late where the second look after it shows nothing new either: at the first one the API may still lag it. Of
+/// what runs the second look tells nothing: the webhook may have told that it began.
 pub(crate) fn gap(before: &Known, after: &Known, verdict: Verdict, circumstances: Circumstances) -> Option<Gap> {
     match verdict {
-        Verdict::Unchanged => matches!(circumstances.cause, Cause::Hint | Cause::Lag).then_some(Gap::LateHint),
+        Verdict::Unchanged => {
+            (circumstances.cause == Cause::Lag && !before.status.is_running()).then_some(Gap::LateHint)
+        }
         Verdict::Changed | Verdict::Revived if !circumstances.hinted => untold(&before.status, &after.status),
         Verdict::Changed
         | Verdict::Revived

@@ -77,7 +77,7 @@ pub enum Gap {
     Update,
     /// An update or restore token was issued and no webhook had told.
     Token,
-    /// A hint led to a read that changed nothing: a webhook that was missed before may have come late.
+    /// A hint led to two reads that changed nothing: a webhook that was missed before may have come late.
     LateHint,
 }
 

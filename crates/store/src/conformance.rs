@@ -124,6 +124,7 @@ macro_rules! conformance_tests {
             deletion::many_missing_at_once_wait_for_an_operator,
             gaps::a_change_that_no_webhook_told_of_is_a_gap,
             gaps::a_change_that_a_waiting_hint_told_of_is_none,
+            gaps::a_change_found_before_the_second_look_after_a_hint_is_none,
             gaps::a_change_found_while_its_app_is_hinted_at_is_none,
             gaps::a_late_hint_closes_the_oldest_gap,
             gaps::a_gap_whose_webhook_never_comes_is_lost,

@@ -83,6 +83,11 @@ impl Look {
         self.told_no > self.answered_no
     }
 
+    /// A webhook hinted at it, and the read that answered may have come before the API knew: a second one follows (R2).
+    fn second_look_follows(&self) -> bool {
+        self.reason == Cause::Lag && self.scheduled_at.is_some()
+    }
+
     /// Why a claim made now reads the row.
     pub(crate) fn cause(&self) -> Cause {
         match (self.hint_no > self.answered_no, self.told()) {
@@ -229,7 +234,8 @@ impl<'a> Bench<'a> {
             || self.app.missing * 100 <= self.rules.deletions_at_once_percent * self.app.live;
         Circumstances {
             cause,
-            hinted: matches!(cause, Cause::Hint | Cause::Lag) || rows.look.as_ref().is_some_and(Look::told),
+            hinted: matches!(cause, Cause::Hint | Cause::Lag)
+                || rows.look.as_ref().is_some_and(|look| look.told() || look.second_look_follows()),
             deletions_allowed: few || rows.kept.as_ref().is_some_and(|kept| kept.approved_at.is_some()),
             announce: self.rules.announce_existing || self.app.swept,
         }

@@ -1,6 +1,6 @@
 //! Changes that a webhook should have told of: when a gap is noted, and which.
 
-use connections::{Cause, Gap, Transition};
+use connections::{Cause, Gap, Transition, Verdict};
 use serde_json::{Value, json};
 
 use crate::life::{Life, but, found, minute, not_found, not_listed, pending, ready};
@@ -61,15 +61,30 @@ fn a_first_sight_is_a_gap_only_when_it_is_announced_imported_and_nobody_hinted()
 }
 
 #[test]
-fn a_hint_that_changed_nothing_is_a_late_hint() {
-    let read = |cause| {
-        let mut life = Life::starting_with(&ready());
-        life.observe_because(cause, &found(2, minute(60), &ready())).gap
-    };
-    for cause in Cause::ALL {
-        let expected = matches!(cause, Cause::Hint | Cause::Lag).then_some(Gap::LateHint);
-        assert_eq!(read(cause), expected, "{cause:?}");
-    }
+fn a_hint_whose_second_look_too_changed_nothing_is_one_late_hint() {
+    let mut life = Life::starting_with(&ready());
+    let looks = [(2, Cause::Hint), (3, Cause::Lag), (4, Cause::Schedule), (5, Cause::Sweep)];
+    let gaps = looks.map(|(read_no, cause)| life.observe_because(cause, &found(read_no, minute(60), &ready())).gap);
+    assert_eq!(gaps, [None, Some(Gap::LateHint), None, None]);
+}
+
+#[test]
+fn a_hint_whose_second_look_shows_its_change_is_not_late() {
+    let mut life = Life::starting_with(&ready());
+    assert_eq!(life.observe_because(Cause::Hint, &found(2, minute(60), &ready())).gap, None);
+    life.circumstances.hinted = true;
+    let synced = but(&ready(), json!({"lastSync": minute(60)}));
+    assert_eq!(life.observe_because(Cause::Lag, &found(3, minute(61), &synced)).gap, None);
+}
+
+#[test]
+fn a_hint_that_found_an_update_begun_is_not_late_where_it_still_runs() {
+    let mut life = Life::starting_with(&ready());
+    life.circumstances.hinted = true;
+    let running = but(&ready(), json!({"status": "UPDATING"}));
+    assert_eq!(life.observe_because(Cause::Hint, &found(2, minute(60), &running)).verdict, Verdict::Changed);
+    let second = life.observe_because(Cause::Lag, &found(3, minute(61), &running));
+    assert_eq!((second.verdict, second.gap), (Verdict::Unchanged, None));
 }
 
 #[test]

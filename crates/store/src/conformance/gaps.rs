@@ -35,6 +35,21 @@ pub async fn a_change_that_a_waiting_hint_told_of_is_none(engine: &dyn Engine) {
     assert_eq!(gaps(&world).await, []);
 }
 
+/// The API lagged the webhook, and a sweep comes before the second look.
+pub async fn a_change_found_before_the_second_look_after_a_hint_is_none(engine: &dyn Engine) {
+    let world = World::swept(engine).await;
+    world.hint(1, 1).await;
+    let claimed = world.claim_one(2).await.unwrap();
+    world.answer(&claimed, found(ready(1, 1)), 3).await;
+    world.hint(1, 1000).await;
+    let claimed = world.claim_one(1000).await.unwrap();
+    world.answer(&claimed, found(ready(1, 1)), 1001).await;
+    world.see(1, found(ready(1, 999)), 1030).await;
+    assert_eq!(gaps(&world).await, []);
+    world.see(1, found(ready(1, 1999)), 2030).await;
+    assert_eq!(gaps(&world).await.len(), 1, "nothing told of this one");
+}
+
 /// A webhook told of something in this app; it may have been this.
 pub async fn a_change_found_while_its_app_is_hinted_at_is_none(engine: &dyn Engine) {
     let world = World::swept(engine).await;
@@ -46,7 +61,7 @@ pub async fn a_change_found_while_its_app_is_hinted_at_is_none(engine: &dyn Engi
     assert!(world.see(2, found(ready(2, 1)), 30).await.gap.is_some(), "the hint is answered now");
 }
 
-/// A hint that finds nothing new may be the webhook that was missed.
+/// A hint that finds nothing new, at the second look neither, may be the webhook that was missed: that one, and no other.
 pub async fn a_late_hint_closes_the_oldest_gap(engine: &dyn Engine) {
     let world = World::swept(engine).await;
     world.hint(1, 1).await;
@@ -57,12 +72,15 @@ pub async fn a_late_hint_closes_the_oldest_gap(engine: &dyn Engine) {
     world.hint(1, 3000).await;
     let claimed = world.claim_one(3000).await.unwrap();
     world.answer(&claimed, found(ready(1, 1500)), 3001).await;
+    assert_eq!(world.stores.inspect.totals(at(3001)).await.unwrap().gaps_open, 2, "the API may lag its webhook");
+    let claimed = world.claim_one(3061).await.unwrap();
+    world.answer(&claimed, found(ready(1, 1500)), 3062).await;
     let all = gaps(&world).await;
     assert_eq!(all.len(), 2);
     assert_eq!((all[0].found_at, all[0].outcome.as_deref()), (at(2000), None));
     assert_eq!((all[1].found_at, all[1].outcome.as_deref()), (at(1000), Some("late")));
-    assert_eq!(all[1].closed_at, Some(at(3001)));
-    let totals = world.stores.inspect.totals(at(3001)).await.unwrap();
+    assert_eq!(all[1].closed_at, Some(at(3062)));
+    let totals = world.stores.inspect.totals(at(3062)).await.unwrap();
     assert_eq!((totals.gaps_open, totals.gaps_late), (1, 1));
 }
 
