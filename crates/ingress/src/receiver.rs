@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
-use events::{BodyHash, RawWebhook, UtcMicros, Verification};
+use events::{AppName, BodyHash, RawWebhook, UtcMicros, Verification};
 use queue::{Message, Publisher};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -77,7 +77,7 @@ impl Receiver {
                 Ok(Verification::Verified { kid, binds_body })
             }
             verification::Outcome::UnknownKey(kid) => {
-                if self.answers(&snapshot, now) {
+                if self.can_be_asked(&app.name, &snapshot, now) {
                     app.pending.admit(&app.name, kid, &snapshot.keys, &self.settings, now)?;
                 }
                 Ok(Verification::Pending { kid, jwt: jwt.to_owned() })
@@ -86,9 +86,10 @@ impl Receiver {
         }
     }
 
-    /// Whether the source of keys has answered of late.
-    fn answers(&self, snapshot: &KeySnapshot, now: UtcMicros) -> bool {
-        snapshot.read_at.is_some_and(|at| now.since(at) <= self.settings.key_source_silent_after)
+    /// Whether Finlink could be asked for keys of this app of late. That the keys were read from the store says nothing: it
+    /// is there while Finlink is away.
+    fn can_be_asked(&self, app: &AppName, snapshot: &KeySnapshot, now: UtcMicros) -> bool {
+        snapshot.answered.get(app).is_some_and(|at| now.since(*at) <= self.settings.key_source_silent_after)
     }
 
     /// Publishes. The number is drawn when the attempt begins, and decided when it ends; only then does `permit` go.

@@ -1,7 +1,7 @@
 //! The keys of all apps, posted by their reconcilers, for the ingress of this process and for the internal listener.
 //!
-//! Promises: a reader sees whole snapshots; `read_at` moves on only while the source of keys answers, so that the ingress
-//! can tell unknown keys from keys that could not be asked for (R10).
+//! Promises: a reader sees whole snapshots, and they say for each app whether Finlink itself could be asked of late, so that
+//! the ingress can tell invented keys from keys that could not be asked for (R10).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,8 +26,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Posted {
     keys: Vec<StoredKey>,
-    /// Finlink was asked for a key and did not answer.
-    silent: bool,
+    /// The last time of which it is known that Finlink could be asked for keys.
+    answered_at: Option<UtcMicros>,
 }
 
 impl KeyBoard {
@@ -45,7 +45,7 @@ impl KeyBoard {
             .flat_map(|(app, posted)| posted.keys.iter().map(move |key| (app, key)))
             .map(|(app, key)| KeyEntry { app: app.clone(), kid: key.kid, jwk: key.jwk.clone() })
             .collect();
-        KeysDocument { read_at: self.0.snapshot.borrow().read_at, keys }
+        KeysDocument { read_at: self.0.snapshot.borrow().read_at, answered: answered(&posted), keys }
     }
 
     /// The keys of an app as posted last.
@@ -54,11 +54,11 @@ impl KeyBoard {
         posted.get(app).map(|posted| posted.keys.clone()).unwrap_or_default()
     }
 
-    /// Posts all keys of an app, as the store had them at `now`.
-    pub(crate) fn post(&self, app: &AppName, keys: Vec<StoredKey>, now: UtcMicros) {
+    /// Posts all keys of an app, as the store had them at `now`, and when Finlink last could be asked for them.
+    pub(crate) fn post(&self, app: &AppName, keys: Vec<StoredKey>, answered_at: Option<UtcMicros>, now: UtcMicros) {
         let mut posted = self.0.posted.lock().unwrap_or_else(PoisonError::into_inner);
         let of_app = posted.entry(app.clone()).or_default();
-        let answered = (!of_app.silent).then_some(now);
+        of_app.answered_at = answered_at;
         let changed = of_app.keys != keys;
         of_app.keys = keys;
         let set = changed.then(|| Arc::new(key_set(&posted)));
@@ -67,15 +67,14 @@ impl KeyBoard {
             if let Some(set) = set {
                 snapshot.keys = set;
             }
-            snapshot.read_at = snapshot.read_at.max(answered);
+            snapshot.read_at = snapshot.read_at.max(Some(now));
+            snapshot.answered = Arc::new(answered(&posted));
         });
     }
+}
 
-    /// Says whether Finlink leaves questions for keys of this app unanswered.
-    pub(crate) fn silence(&self, app: &AppName, silent: bool) {
-        let mut posted = self.0.posted.lock().unwrap_or_else(PoisonError::into_inner);
-        posted.entry(app.clone()).or_default().silent = silent;
-    }
+fn answered(posted: &BTreeMap<AppName, Posted>) -> BTreeMap<AppName, UtcMicros> {
+    posted.iter().filter_map(|(app, posted)| Some((app.clone(), posted.answered_at?))).collect()
 }
 
 fn key_set(posted: &BTreeMap<AppName, Posted>) -> KeySet {

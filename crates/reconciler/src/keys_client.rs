@@ -2,7 +2,7 @@
 //! an ingress that starts while the reconciler is down still verifies.
 //!
 //! Promises: a reader sees whole snapshots; an answer that is refused, cut or too long changes nothing; what is on disk is
-//! always one whole answer. `read_at` is the time that the source names, so it ages while the source is silent.
+//! always one whole answer. Times are those that the source names, so they age while it is silent.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -169,8 +169,10 @@ impl KeysClient {
 
     async fn take(&mut self, document: KeysDocument) {
         if document.keys == self.document.keys {
-            self.snapshot.send_modify(|snapshot| snapshot.read_at = document.read_at);
-            self.document.read_at = document.read_at;
+            self.snapshot.send_modify(|snapshot| {
+                snapshot.read_at = document.read_at;
+                snapshot.answered = Arc::new(document.answered);
+            });
             return;
         }
         self.snapshot.send_replace(snapshot_of(&document));
@@ -192,7 +194,11 @@ fn bearer(token: &SecretString) -> Result<HeaderValue, StartError> {
 }
 
 fn snapshot_of(document: &KeysDocument) -> KeySnapshot {
-    KeySnapshot { keys: Arc::new(document.key_set()), read_at: document.read_at }
+    KeySnapshot {
+        keys: Arc::new(document.key_set()),
+        read_at: document.read_at,
+        answered: Arc::new(document.answered.clone()),
+    }
 }
 
 /// The keys on disk; none where there is no file, or none that can be used. A file never counts as an answer of the source.
@@ -207,7 +213,7 @@ async fn load(file: &Path, bytes_max: usize) -> KeysDocument {
     }
     let read = tokio::fs::read(file).await.map_err(|error| error.to_string());
     match read.and_then(|bytes| serde_json::from_slice::<KeysDocument>(&bytes).map_err(|error| error.to_string())) {
-        Ok(document) => KeysDocument { read_at: None, ..document },
+        Ok(document) => KeysDocument { keys: document.keys, ..KeysDocument::default() },
         Err(why) => unusable(file, &why),
     }
 }

@@ -1,5 +1,7 @@
 //! What passes from the reconciler's internal listener to an ingress of another process: public keys, no secret.
 
+use std::collections::BTreeMap;
+
 use events::{AppName, UtcMicros};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,8 +14,11 @@ pub(crate) const KEYS_PATH: &str = "/internal/keys";
 /// All keys known.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct KeysDocument {
-    /// When the source of keys last answered.
+    /// When the store was last read.
     pub(crate) read_at: Option<UtcMicros>,
+    /// For each app, when Finlink last could be asked for its keys.
+    #[serde(default)]
+    pub(crate) answered: BTreeMap<AppName, UtcMicros>,
     pub(crate) keys: Vec<KeyEntry>,
 }
 

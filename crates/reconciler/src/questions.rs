@@ -108,7 +108,7 @@ impl Questions {
 }
 
 /// Between two questions for the same unknown key: so that the last "not found" that is needed comes when it counts.
-fn apart(rules: &store::Rules) -> Duration {
+pub(crate) fn apart(rules: &store::Rules) -> Duration {
     rules.unknown_key_within / rules.unknown_key_answers.saturating_sub(1).max(1)
 }
 
@@ -125,17 +125,11 @@ impl Reconciler {
             self.verify_pending(turn, key.kid, &key.jwk).await?;
         }
         undecided.retain(|unknown| known.iter().all(|key| key.kid != unknown.kid));
-        if undecided.is_empty() {
-            shared.keys.silence(app, false);
-        }
         if !self.questions.may_ask(now) {
             return Ok(false);
         }
         let Some(question) = self.questions.next(&shared, undecided, known, now) else { return Ok(false) };
-        let Some(session) = self.session_for_key(turn).await? else {
-            shared.keys.silence(app, matches!(question, Question::Unknown(_)));
-            return Ok(false);
-        };
+        let Some(session) = self.session_for_key(turn).await? else { return Ok(false) };
         let Some(permit) = shared.client.permit(&turn.patience).await else { return Ok(false) };
         self.questions.not_before = Some(turn.clock.now().plus(shared.settings.key_questions_apart));
         let answer = shared.client.key(permit, &turn.patience, &session, question.kid()).await;
@@ -165,7 +159,6 @@ impl Reconciler {
         let failure = match answer {
             Ok(answered) => {
                 self.questions.outage.succeeded();
-                shared.keys.silence(app, false);
                 self.learn(turn, kid, answered).await?;
                 return Ok(true);
             }
@@ -174,8 +167,8 @@ impl Reconciler {
         match failure.kind {
             Kind::NotFound => {
                 self.questions.outage.succeeded();
-                shared.keys.silence(app, false);
                 self.not_found(turn, question).await?;
+                shared.post_keys(now).await?;
                 return Ok(true);
             }
             Kind::Unauthorized => {
@@ -190,7 +183,6 @@ impl Reconciler {
             Kind::Unusable => self.questions.unusable(kid, &shared.settings, now),
             Kind::Stopped => return Ok(false),
         }
-        shared.keys.silence(app, matches!(question, Question::Unknown(_)));
         tracing::warn!(%app, %kid, upstream.request_id = failure.request_id, error = %failure, "a key could not be asked for");
         Ok(false)
     }
@@ -229,7 +221,6 @@ impl Reconciler {
                 if times >= settings.key_forgotten_after {
                     persist(|| refresh.forget_key(&turn.lease, key.kid)).await?;
                     self.questions.put_off.remove(&key.kid);
-                    self.shared.post_keys(now).await?;
                 }
             }
         }

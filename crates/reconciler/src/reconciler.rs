@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::finlink::{Circuit, Client, ClientError, Failure, Session, doubled};
 use crate::lease::{Turn, holding};
 use crate::metrics::{AppMetrics, Metrics};
-use crate::questions::Questions;
+use crate::questions::{self, Questions};
 use crate::sessions::{NoSession, Sessions};
 use crate::step::{Did, Step};
 use crate::{App, Settings};
@@ -76,10 +76,13 @@ pub struct Reconciler {
 }
 
 impl Shared {
-    /// Posts the keys that the store knows.
+    /// Posts the keys that the store knows, and whether Finlink can be asked for others. That is read first: an answer that
+    /// comes in between must not be posted without the key that it brought.
     pub(crate) async fn post_keys(&self, now: UtcMicros) -> Result<(), StoreError> {
+        let asked_before = now.minus(questions::apart(&self.rules) * 2);
+        let source = self.refresh.key_source(&self.app.name, asked_before).await?;
         let keys = self.refresh.keys(&self.app.name).await?;
-        self.keys.post(&self.app.name, keys, now);
+        self.keys.post(&self.app.name, keys, source.answers_at(now), now);
         Ok(())
     }
 }

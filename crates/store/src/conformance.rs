@@ -134,6 +134,7 @@ macro_rules! conformance_tests {
             pending::a_404_for_a_key_is_counted,
             pending::old_pending_webhooks_are_found_whatever_their_key,
             keys::a_key_is_learned_and_forgotten,
+            keys::finlink_can_be_asked_for_keys_while_its_answers_say_so,
             keys::a_session_is_kept_per_secret,
             feed::events_are_numbered_without_holes_in_the_order_of_commit,
             feed::a_page_goes_on_past_what_its_filter_left_out,

@@ -106,6 +106,15 @@ pub struct StoredKey {
     pub read_at: UtcMicros,
 }
 
+/// Whether Finlink can be asked for keys of an app, as its answers tell (R10).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeySource {
+    /// When it last gave a definite answer, a key or a 404; `None` where it never did.
+    pub answered_at: Option<UtcMicros>,
+    /// A question for a key waits for its answer.
+    pub open: bool,
+}
+
 /// A session with Finlink, sealed so that the store alone cannot use it (R5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedSession {
@@ -175,6 +184,14 @@ impl Decision {
             Self::Verified { binds_body } => ("verified", *binds_body, None),
             Self::Rejected(why) => ("rejected", false, Some(why)),
         }
+    }
+}
+
+impl KeySource {
+    /// The last time of which one may say, at `now`, that Finlink can be asked. It is `now` while no question is open: what
+    /// answered last is taken to answer still. Without any answer so far it is never.
+    pub fn answers_at(self, now: UtcMicros) -> Option<UtcMicros> {
+        self.answered_at.map(|answered_at| if self.open { answered_at } else { now })
     }
 }
 
@@ -283,6 +300,10 @@ pub trait Refresh: Send + Sync {
 
     /// The keys known for an app.
     async fn keys(&self, app: &AppName) -> Result<Vec<StoredKey>, StoreError>;
+
+    /// Whether Finlink answers questions for keys of an app. A key that was last asked for before `asked_before` counts as an
+    /// open question, and so does one that was never answered.
+    async fn key_source(&self, app: &AppName, asked_before: UtcMicros) -> Result<KeySource, StoreError>;
 
     /// Keeps a key, new or read again.
     async fn learn_key(&self, lease: &Lease, key: &StoredKey) -> Result<(), StoreError>;

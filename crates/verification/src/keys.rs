@@ -1,6 +1,6 @@
 //! The public keys by which tokens are verified, each within its app.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -26,8 +26,11 @@ pub struct KeySet {
 pub struct KeySnapshot {
     /// The keys known.
     pub keys: Arc<KeySet>,
-    /// When the source of keys last answered; `None` where it never did.
+    /// When the source of keys was last read; `None` where it never was.
     pub read_at: Option<UtcMicros>,
+    /// For each app, the last time of which it is known that Finlink could be asked for its keys. An app that is left out is
+    /// one for which Finlink has answered no such question yet.
+    pub answered: Arc<BTreeMap<AppName, UtcMicros>>,
 }
 
 /// A JWK that is no P-256 public key; says what is wrong with it.

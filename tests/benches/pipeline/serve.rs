@@ -92,7 +92,7 @@ fn keys(folder: &Path) -> Result<KeySnapshot> {
     let (kid, jwk): (Uuid, serde_json::Value) = serde_json::from_str(&text)?;
     let mut keys = KeySet::default();
     keys.insert(&APP.parse()?, kid, &jwk)?;
-    Ok(KeySnapshot { keys: Arc::new(keys), read_at: Some(events::UtcMicros::now()) })
+    Ok(KeySnapshot { keys: Arc::new(keys), read_at: Some(events::UtcMicros::now()), ..KeySnapshot::default() })
 }
 
 /// Reads the body and answers: what the HTTP server costs by itself.

@@ -35,6 +35,12 @@ pub(crate) fn settings() -> Settings {
     Settings { grace: Duration::ZERO, ..Settings::default() }
 }
 
+/// A snapshot without keys, read now, of a source that heard of Finlink last at `at`.
+pub(crate) fn snapshot_answered(at: UtcMicros) -> KeySnapshot {
+    let answered = [(app(), at)].into();
+    KeySnapshot { keys: Arc::default(), read_at: Some(UtcMicros::now()), answered: Arc::new(answered) }
+}
+
 impl Receiver {
     pub(crate) fn start() -> Self {
         Self::with(settings())
@@ -49,7 +55,7 @@ impl Receiver {
         let (queue, signer, registry) = (Scripted::new(), Signer::generate(), Registry::new());
         let mut known = KeySet::default();
         known.insert(&app(), signer.kid, &signer.jwk()).unwrap();
-        let snapshot = KeySnapshot { keys: Arc::new(known), read_at: Some(UtcMicros::now()) };
+        let snapshot = KeySnapshot { keys: Arc::new(known), ..snapshot_answered(UtcMicros::now()) };
         let (keys, seen) = watch::channel(snapshot);
         let wiring = Wiring {
             apps: vec![app()],

@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 use verification::{KeySet, KeySnapshot};
 
-use crate::harness::{BODY, Receiver, app, request, seconds, settings};
+use crate::harness::{BODY, Receiver, app, request, seconds, settings, snapshot_answered};
 use crate::raw::Answer;
 
 fn few() -> Settings {
@@ -41,7 +41,7 @@ async fn a_key_that_becomes_known_verifies_from_then_on() {
     assert_eq!(answer.status, 200);
     let mut keys = KeySet::default();
     keys.insert(&app(), Uuid::from_u128(7), &receiver.signer.jwk()).unwrap();
-    receiver.keys.send_replace(KeySnapshot { keys: Arc::new(keys), read_at: Some(UtcMicros::now()) });
+    receiver.keys.send_replace(KeySnapshot { keys: Arc::new(keys), ..snapshot_answered(UtcMicros::now()) });
     let (_, answer) = send(&receiver, 7).await;
     assert_eq!(answer.status, 200);
     assert_eq!((receiver.counted("main", Outcome::Pending), receiver.counted("main", Outcome::Accepted)), (1, 1));
@@ -78,8 +78,11 @@ async fn a_flood_of_one_unknown_key_gets_429() {
 async fn while_nobody_can_be_asked_nothing_is_refused() {
     let receiver = Receiver::with(few());
     let long_ago = UtcMicros::now().minus(Duration::from_secs(61));
-    for (first, read_at) in [(100, None), (200, Some(long_ago))] {
-        receiver.keys.send_replace(KeySnapshot { keys: Arc::default(), read_at });
+    let never = KeySnapshot { answered: Arc::default(), ..snapshot_answered(long_ago) };
+    // The source itself is there all the time.
+    for (first, snapshot) in [(100, never), (200, snapshot_answered(long_ago))] {
+        assert!(snapshot.read_at.is_some());
+        receiver.keys.send_replace(snapshot);
         for kid in first..first + 10 {
             assert_eq!(send(&receiver, kid).await.1.status, 200);
         }

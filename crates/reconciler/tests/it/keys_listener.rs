@@ -6,7 +6,7 @@ use listener::{BearerToken, Limits};
 use reconciler::KeyBoard;
 use reconciler::keys_client::{KeysClient, Settings, StartError};
 use secrecy::SecretString;
-use store::{Refresh, StoredKey};
+use store::{AppPin, Refresh, StoredKey};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -44,6 +44,7 @@ async fn rig_with_key() -> (Rig, SigningKey) {
     let rig = Rig::new().await;
     let key = SigningKey::new();
     let lease = rig.lease(Uuid::new_v4()).await.unwrap().unwrap();
+    rig.store.enrol(&AppPin { app: Rig::app(), client_id: "client".to_owned() }, rig.now).await.unwrap();
     rig.store.learn_key(&lease, &StoredKey { kid: key.kid, jwk: key.jwk(), read_at: rig.now }).await.unwrap();
     (rig, key)
 }
@@ -63,6 +64,7 @@ async fn a_standby_serves_the_keys_that_the_store_knows() {
     assert_eq!(next.since(rig.now), Duration::from_secs(3));
     assert!(snapshot.borrow().keys.contains(&Rig::app(), key.kid));
     assert_eq!(snapshot.borrow().read_at, Some(rig.now));
+    assert_eq!(snapshot.borrow().answered.get(&Rig::app()), Some(&rig.now));
     served.stop().await;
 }
 
@@ -80,6 +82,7 @@ async fn an_ingress_that_starts_alone_goes_on_with_the_keys_on_disk() {
     let (mut client, snapshot) = KeysClient::start(settings.clone(), None).await.unwrap();
     assert!(snapshot.borrow().keys.contains(&Rig::app(), key.kid));
     assert_eq!(snapshot.borrow().read_at, None, "the file is no answer of the source");
+    assert!(snapshot.borrow().answered.is_empty(), "nor one of Finlink");
     let mut now = rig.now;
     for _ in 0..20 {
         let next = client.step(now).await;

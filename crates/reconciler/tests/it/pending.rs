@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reconciler::Did;
+use reconciler::{App, Did, KeyBoard, Reconciler, SecretSource, Wiring};
 use store::Refresh;
 use uuid::Uuid;
 
@@ -97,8 +97,6 @@ async fn a_key_endpoint_that_is_away_does_not_keep_connections_from_being_read()
     rig.finlink.always(Endpoint::Key, Some(Odd::Status(500)));
     rig.pend(&SigningKey::new(), &token(1)).await;
     rig.pass(&mut reconciler, Duration::from_mins(5), Duration::from_secs(1)).await;
-    let silent_since = rig.snapshot.borrow().read_at.unwrap();
-    assert!(rig.now.since(silent_since) > Duration::from_mins(4), "the ingress is told that the source is silent");
     rig.hint(&token(1)).await;
     let (did, _) = rig.settle(&mut reconciler).await;
     assert_eq!(did, [Did::Read { claims: 1 }]);
@@ -107,7 +105,43 @@ async fn a_key_endpoint_that_is_away_does_not_keep_connections_from_being_read()
 
     rig.finlink.always(Endpoint::Key, None);
     rig.pass(&mut reconciler, Duration::from_mins(6), Duration::from_secs(10)).await;
-    assert!(rig.now.since(rig.snapshot.borrow().read_at.unwrap()) < Duration::from_secs(20));
+    assert_eq!(rig.answered_at(), Some(rig.now));
+}
+
+#[tokio::test]
+async fn ingress_is_told_whether_finlink_itself_can_be_asked_also_by_a_standby() {
+    let mut rig = Rig::new().await;
+    let mut reconciler = rig.reconciler();
+    rig.settle(&mut reconciler).await;
+    assert_eq!(rig.answered_at(), None, "no question for a key was ever answered");
+    let key = SigningKey::new();
+    rig.finlink.state().keys.insert(key.kid, key.jwk());
+    rig.pend(&key, &token(1)).await;
+    rig.settle(&mut reconciler).await;
+    assert_eq!(rig.answered_at(), Some(rig.now));
+    assert!(rig.snapshot.borrow().keys.contains(&Rig::app(), key.kid));
+    rig.pass(&mut reconciler, Duration::from_hours(1), Duration::from_mins(1)).await;
+    assert_eq!(rig.answered_at(), Some(rig.now), "nothing is asked, and nothing speaks against it");
+
+    let silent_since = rig.now;
+    rig.finlink.always(Endpoint::Key, Some(Odd::Nothing));
+    rig.pend(&SigningKey::new(), &token(1)).await;
+    rig.pass(&mut reconciler, Duration::from_mins(5), Duration::from_secs(10)).await;
+    let heard = rig.answered_at().unwrap();
+    assert!(heard <= silent_since, "the store is read, and yet Finlink is silent");
+
+    let (keys, snapshot) = KeyBoard::new();
+    let mut standby = Reconciler::new(
+        App { name: Rig::app(), client_id: "client".to_owned(), client_secret: SecretSource::Value("secret".into()) },
+        Wiring { keys, ..rig.wiring() },
+    )
+    .unwrap();
+    assert_eq!(rig.settle(&mut standby).await.1, Did::Standby);
+    assert_eq!(snapshot.borrow().answered.get(&Rig::app()), Some(&heard));
+
+    rig.finlink.always(Endpoint::Key, None);
+    rig.pass(&mut reconciler, Duration::from_mins(6), Duration::from_secs(10)).await;
+    assert_eq!(rig.answered_at(), Some(rig.now), "a 404 is an answer too");
 }
 
 #[tokio::test]

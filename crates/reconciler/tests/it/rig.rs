@@ -163,6 +163,11 @@ impl Rig {
         receipt
     }
 
+    /// The last time of which ingress is told that Finlink could be asked for keys.
+    pub(crate) fn answered_at(&self) -> Option<UtcMicros> {
+        self.snapshot.borrow().answered.get(&Self::app()).copied()
+    }
+
     pub(crate) async fn connections(&self) -> Vec<Connection> {
         self.store.connections(&ConnectionFilter::default()).await.unwrap()
     }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Engine;
 use super::world::{World, app, at, names, pending, webhook};
-use crate::{SealedSession, StoredKey};
+use crate::{KeySource, SealedSession, StoredKey};
 
 /// A key that webhooks wait for is learned; one that Finlink does not know any more goes.
 pub async fn a_key_is_learned_and_forgotten(engine: &dyn Engine) {
@@ -25,6 +25,33 @@ pub async fn a_key_is_learned_and_forgotten(engine: &dyn Engine) {
     refresh.forget_key(&world.lease, kid).await.unwrap();
     assert_eq!(refresh.keys(&app()).await.unwrap(), []);
     assert_eq!(refresh.undecided(&app(), 64).await.unwrap()[0].waiting, 1);
+}
+
+/// R10: an open question speaks against it, a 404 for it as much as a key.
+pub async fn finlink_can_be_asked_for_keys_while_its_answers_say_so(engine: &dyn Engine) {
+    let world = World::swept(engine).await;
+    let refresh = &world.stores.refresh;
+    let source = async |asked_before| refresh.key_source(&app(), at(asked_before)).await.unwrap();
+    assert_eq!(source(1).await, KeySource { answered_at: None, open: false });
+    assert_eq!(source(1).await.answers_at(at(5)), None, "nobody knows yet");
+    world.record(&[webhook(names(&[1]), pending(8), at(1)), webhook(names(&[1]), pending(9), at(1))]).await;
+    assert_eq!(source(1).await, KeySource { answered_at: None, open: true });
+    for (kid, second) in [(8, 10), (9, 12)] {
+        refresh.key_not_found(&world.lease, Uuid::from_u128(kid), at(second)).await.unwrap();
+        assert_eq!(source(1).await, KeySource { answered_at: Some(at(second)), open: kid == 8 });
+    }
+    assert_eq!(source(1).await.answers_at(at(50)), Some(at(50)));
+    assert_eq!(
+        source(11).await,
+        KeySource { answered_at: Some(at(12)), open: true },
+        "one should have been asked again"
+    );
+    assert_eq!(source(11).await.answers_at(at(50)), Some(at(12)));
+    for (kid, second) in [(8, 20), (9, 21)] {
+        let key = StoredKey { kid: Uuid::from_u128(kid), jwk: json!({}), read_at: at(second) };
+        refresh.learn_key(&world.lease, &key).await.unwrap();
+    }
+    assert_eq!(source(99).await, KeySource { answered_at: Some(at(21)), open: false });
 }
 
 /// R5: one session per secret; those of secrets long gone are dropped.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::columns;
 use super::fault::Fault;
 use super::session::Session;
-use crate::{SealedSession, StoredKey, UndecidedKid};
+use crate::{KeySource, SealedSession, StoredKey, UndecidedKid};
 
 /// More webhooks wait for keys.
 pub(super) const WAIT: &str = "
@@ -31,6 +31,23 @@ pub(super) async fn known(session: &Session, app: &AppName) -> Result<Vec<Stored
     })
 }
 
+/// Whether Finlink answers questions for keys.
+pub(super) async fn source(session: &Session, app: &AppName, asked_before: UtcMicros) -> Result<KeySource, Fault> {
+    let source = "SELECT (SELECT key_answered_at FROM apps WHERE app = $1), EXISTS (
+            SELECT FROM keys
+            WHERE app = $1 AND waiting > 0 AND jwk IS NULL AND (asked_at IS NULL OR asked_at < $2))";
+    let row = session.first(source, &[&app.as_str(), &asked_before.0]).await?;
+    row.as_ref().map_or(Ok(KeySource::default()), |row| {
+        Ok(KeySource { answered_at: columns::time_option(row, 0)?, open: columns::get(row, 1)? })
+    })
+}
+
+/// Finlink gave a definite answer to a question for a key.
+async fn answered(session: &Session, app: &AppName, at: UtcMicros) -> Result<(), Fault> {
+    session.execute("UPDATE apps SET key_answered_at = $2 WHERE app = $1", &[&app.as_str(), &at.0]).await?;
+    Ok(())
+}
+
 /// Keeps a key; whatever was said against it before is forgotten.
 pub(super) async fn learn(session: &Session, app: &AppName, key: &StoredKey) -> Result<(), Fault> {
     session
@@ -41,7 +58,7 @@ pub(super) async fn learn(session: &Session, app: &AppName, key: &StoredKey) -> 
             &[&app.as_str(), &key.kid, &key.jwk.to_string(), &key.read_at.0],
         )
         .await?;
-    Ok(())
+    answered(session, app, key.read_at).await
 }
 
 /// Drops a key; its row stays while webhooks wait for it.
@@ -108,6 +125,7 @@ pub(super) async fn not_found(
             &[&app.as_str(), &kid, &now.0],
         )
         .await?;
+    answered(session, app, now).await?;
     counted.as_ref().map_or(Ok(UndecidedKid::unwaited(kid, now)), undecided_row)
 }
 

@@ -9,8 +9,8 @@ use super::fault::Fault;
 use super::session::Session;
 use super::{PostgresStore, claims, columns, hints, keys, lease, observe, operator, pending};
 use crate::{
-    AppPin, Claim, Claimed, Due, Lease, Observation, PendingWebhook, Postponement, Refresh, Ruling, SealedSession,
-    StoreError, StoredKey, UndecidedKid,
+    AppPin, Claim, Claimed, Due, KeySource, Lease, Observation, PendingWebhook, Postponement, Refresh, Ruling,
+    SealedSession, StoreError, StoredKey, UndecidedKid,
 };
 
 /// The order in which rows are asked for has no more of them than this type can say.
@@ -135,6 +135,13 @@ impl Refresh for PostgresStore {
 
     async fn keys(&self, app: &AppName) -> Result<Vec<StoredKey>, StoreError> {
         self.read(app.clone(), |session, app| Box::pin(keys::known(session, app))).await
+    }
+
+    async fn key_source(&self, app: &AppName, asked_before: UtcMicros) -> Result<KeySource, StoreError> {
+        self.read((app.clone(), asked_before), |session, (app, asked_before)| {
+            Box::pin(keys::source(session, app, *asked_before))
+        })
+        .await
     }
 
     async fn learn_key(&self, lease: &Lease, key: &StoredKey) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use sqlite::rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use uuid::Uuid;
 
 use super::columns;
-use crate::{Lease, SealedSession, StoredKey, UndecidedKid};
+use crate::{KeySource, Lease, SealedSession, StoredKey, UndecidedKid};
 
 /// The keys known for an app.
 pub(super) fn known(connection: &Connection, app: &AppName) -> Result<Vec<StoredKey>> {
@@ -17,6 +17,27 @@ pub(super) fn known(connection: &Connection, app: &AppName) -> Result<Vec<Stored
         .collect()
 }
 
+/// Whether Finlink answers questions for keys.
+pub(super) fn source(connection: &Connection, app: &AppName, asked_before: UtcMicros) -> Result<KeySource> {
+    connection
+        .prepare_cached(
+            "SELECT (SELECT key_answered_at FROM apps WHERE app = ?1), EXISTS (
+                 SELECT 1 FROM keys
+                 WHERE app = ?1 AND waiting > 0 AND jwk IS NULL AND (asked_at IS NULL OR asked_at < ?2))",
+        )?
+        .query_row(params![app.as_str(), asked_before.0], |row| {
+            Ok(KeySource { answered_at: columns::time_option(row, 0)?, open: row.get(1)? })
+        })
+}
+
+/// Finlink gave a definite answer to a question for a key.
+fn answered(connection: &Connection, app: &AppName, at: UtcMicros) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE apps SET key_answered_at = ?2 WHERE app = ?1")?
+        .execute(params![app.as_str(), at.0])?;
+    Ok(())
+}
+
 /// Keeps a key; whatever was said against it before is forgotten.
 pub(super) fn learn(connection: &Connection, app: &AppName, key: &StoredKey) -> Result<()> {
     connection
@@ -26,7 +47,7 @@ pub(super) fn learn(connection: &Connection, app: &AppName, key: &StoredKey) -> 
                  jwk = excluded.jwk, read_at = excluded.read_at, not_found = 0, first_not_found_at = NULL",
         )?
         .execute(params![app.as_str(), key.kid.as_bytes(), key.jwk.to_string(), key.read_at.0])?;
-    Ok(())
+    answered(connection, app, key.read_at)
 }
 
 /// Drops a key; its row stays while webhooks wait for it.
@@ -93,6 +114,7 @@ pub(super) fn not_found(connection: &Connection, app: &AppName, kid: Uuid, now: 
         )?
         .query_row(params![app.as_str(), kid.as_bytes(), now.0], undecided_row)
         .optional()?;
+    answered(connection, app, now)?;
     Ok(counted.unwrap_or(UndecidedKid::unwaited(kid, now)))
 }
 

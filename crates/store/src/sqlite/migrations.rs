@@ -9,4 +9,5 @@ pub(super) const ALL: &[Migration] = &[
     Migration { version: 3, name: "refresh", sql: include_str!("../../migrations/sqlite/0003_refresh.sql") },
     Migration { version: 4, name: "feed", sql: include_str!("../../migrations/sqlite/0004_feed.sql") },
     Migration { version: 5, name: "discarded", sql: include_str!("../../migrations/sqlite/0005_discarded.sql") },
+    Migration { version: 6, name: "key answers", sql: include_str!("../../migrations/sqlite/0006_key_answers.sql") },
 ];

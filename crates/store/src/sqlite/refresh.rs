@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::fault::Fault;
 use super::{SqliteStore, claims, columns, hints, keys, lease, observe, operator, pending};
 use crate::{
-    AppPin, Claim, Claimed, Due, Lease, Observation, PendingWebhook, Postponement, Refresh, Ruling, SealedSession,
-    StoreError, StoredKey, UndecidedKid,
+    AppPin, Claim, Claimed, Due, KeySource, Lease, Observation, PendingWebhook, Postponement, Refresh, Ruling,
+    SealedSession, StoreError, StoredKey, UndecidedKid,
 };
 
 impl SqliteStore {
@@ -141,6 +141,11 @@ impl Refresh for SqliteStore {
     async fn keys(&self, app: &AppName) -> Result<Vec<StoredKey>, StoreError> {
         let app = app.clone();
         self.read(move |connection| keys::known(connection, &app)).await
+    }
+
+    async fn key_source(&self, app: &AppName, asked_before: UtcMicros) -> Result<KeySource, StoreError> {
+        let app = app.clone();
+        self.read(move |connection| keys::source(connection, &app, asked_before)).await
     }
 
     async fn learn_key(&self, lease: &Lease, key: &StoredKey) -> Result<(), StoreError> {
