@@ -30,9 +30,9 @@ pub enum Outcome {
     SignatureRepeated,
     /// The signature is not acceptable.
     Signature(Refusal),
-    /// Too many keys that nobody knows are pending.
+    /// Too many keys that nobody knows come for the first time.
     UnknownKeys,
-    /// Too many webhooks of unknown keys.
+    /// Too many webhooks of unknown keys that came before.
     PendingRate,
     /// Too much is in flight.
     Overloaded,

@@ -78,7 +78,7 @@ impl Receiver {
             }
             verification::Outcome::UnknownKey(kid) => {
                 if self.can_be_asked(&app.name, &snapshot, now) {
-                    app.pending.admit(&app.name, kid, &snapshot.keys, &self.settings, now)?;
+                    app.pending.admit(kid, &self.settings, now)?;
                 }
                 Ok(Verification::Pending { kid, jwt: jwt.to_owned() })
             }

@@ -25,12 +25,13 @@ pub struct Settings {
     /// What `Retry-After` says with 429 and 503.
     #[serde(with = "humantime_serde")]
     pub retry_after: Duration,
-    /// Unknown keys of one app that may be pending at one time, while the key source answers.
-    pub unknown_keys_max: usize,
-    /// A pending webhook is decided within this time (R10); then its key no longer counts as pending.
-    #[serde(with = "humantime_serde")]
-    pub unknown_key_forgotten_after: Duration,
-    /// Pending webhooks of one app that may come at once, while the key source answers ...
+    /// Unknown keys of one app that may be met for the first time at once, while the key source answers ...
+    pub unknown_keys_burst: u32,
+    /// ... and how many more each second.
+    pub unknown_keys_per_second: u32,
+    /// Unknown keys of one app that are remembered as met before; half of them is forgotten at a time.
+    pub unknown_keys_remembered: usize,
+    /// Webhooks of one app whose unknown keys were met before and that may come at once, while the key source answers ...
     pub pending_burst: u32,
     /// ... and how many more each second.
     pub pending_per_second: u32,
@@ -55,8 +56,9 @@ impl Default for Settings {
             in_flight_bytes_max: 64 * 1024 * 1024,
             publish_timeout: Duration::from_secs(8),
             retry_after: Duration::from_secs(30),
-            unknown_keys_max: 64,
-            unknown_key_forgotten_after: Duration::from_mins(10),
+            unknown_keys_burst: 1000,
+            unknown_keys_per_second: 50,
+            unknown_keys_remembered: 4096,
             pending_burst: 1000,
             pending_per_second: 50,
             key_source_silent_after: Duration::from_mins(1),

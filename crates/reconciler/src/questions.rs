@@ -2,13 +2,19 @@
 //!
 //! They have a pace and an outage of their own, so that neither a flood of invented keys nor a key endpoint that is away
 //! keeps connections from being read.
+//!
+//! Anyone can invent keys, far faster than they may be asked for, and yet a key that Finlink has changed to must not wait for
+//! them. So every other question is for the key that most webhooks wait for, and the one in between for the one that was
+//! waited for first. With `a` invented webhooks a second, and `q` questions, a key with more than `6a / q` webhooks is the
+//! next, whatever stands in line: for each invented key as busy as that takes `6a / q` webhooks and brings three questions at
+//! most. A key with fewer webhooks has its turn when those that came before it have had theirs, three times each.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use events::UtcMicros;
 use serde_json::Value;
-use store::{StoreError, StoredKey, UndecidedKid};
+use store::{KidOrder, StoreError, StoredKey, UndecidedKid};
 use uuid::Uuid;
 use verification::KeySet;
 
@@ -18,12 +24,14 @@ use crate::persist::persist;
 use crate::reconciler::Shared;
 use crate::{Reconciler, Settings};
 
-/// What is remembered between questions. Bounded: by the unknown keys looked after and by the known ones.
+/// What is remembered between questions. Bounded by their pace, since it is forgotten after a while.
 pub(crate) struct Questions {
     not_before: Option<UtcMicros>,
     outage: Circuit,
     /// Keys whose answer could not be used, or known ones that were not found.
     put_off: HashMap<Uuid, PutOff>,
+    /// Whose turn it is among the unknown ones.
+    turn: KidOrder,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +65,7 @@ impl Questions {
             not_before: None,
             outage: Circuit::new(1, settings.key_questions_apart, settings.outage_pause_max),
             put_off: HashMap::new(),
+            turn: KidOrder::MostWaiting,
         }
     }
 
@@ -83,27 +92,44 @@ impl Questions {
         put_off.not_found
     }
 
-    /// The next question: unknown keys first, the longest waiting of those that may be asked for again.
-    fn next(
+    /// The next question: unknown keys first.
+    async fn next(
         &mut self,
         shared: &Shared,
-        undecided: Vec<UndecidedKid>,
         known: Vec<StoredKey>,
         now: UtcMicros,
-    ) -> Option<Question> {
-        self.put_off.retain(|kid, _| {
-            undecided.iter().any(|unknown| unknown.kid == *kid) || known.iter().any(|key| key.kid == *kid)
-        });
-        let apart = apart(&shared.rules);
-        let unknown = undecided.into_iter().find(|unknown| {
-            let asked = unknown.asked_at.is_some_and(|at| at <= now && now < at.plus(apart));
-            !asked && !self.is_put_off(unknown.kid, now)
-        });
+    ) -> Result<Option<Question>, StoreError> {
+        let remembered_for = shared.settings.failure_pause_max.max(apart(&shared.rules));
+        self.put_off.retain(|_, put_off| now < put_off.until.plus(remembered_for));
+        for order in [self.turn, other(self.turn)] {
+            if let Some(unknown) = self.next_unknown(shared, order, now).await? {
+                self.turn = other(order);
+                return Ok(Some(Question::Unknown(unknown)));
+            }
+        }
         let every = shared.settings.key_reread_every;
-        unknown.map(Question::Unknown).or_else(|| {
-            let stale = known.into_iter().find(|key| now >= key.read_at.plus(every) && !self.is_put_off(key.kid, now));
-            stale.map(Question::Known)
-        })
+        let stale = known.into_iter().find(|key| now >= key.read_at.plus(every) && !self.is_put_off(key.kid, now));
+        Ok(stale.map(Question::Known))
+    }
+
+    async fn next_unknown(
+        &self,
+        shared: &Shared,
+        order: KidOrder,
+        now: UtcMicros,
+    ) -> Result<Option<UndecidedKid>, StoreError> {
+        let asked_before = now.minus(apart(&shared.rules)).plus(Duration::from_micros(1));
+        // With one more than are put off, there is one among them that is not.
+        let limit = self.put_off.len() + 1;
+        let undecided = shared.refresh.undecided(&shared.app.name, order, asked_before, limit).await?;
+        Ok(undecided.into_iter().find(|unknown| !self.is_put_off(unknown.kid, now)))
+    }
+}
+
+fn other(order: KidOrder) -> KidOrder {
+    match order {
+        KidOrder::MostWaiting => KidOrder::LongestWaiting,
+        KidOrder::LongestWaiting => KidOrder::MostWaiting,
     }
 }
 
@@ -119,16 +145,14 @@ impl Reconciler {
         let app = &shared.app.name;
         let now = turn.clock.now();
         let known = shared.keys.known(app);
-        let mut undecided = shared.refresh.undecided(app, shared.settings.unknown_keys_max).await?;
-        // A webhook can arrive as pending just while its key is being learned.
-        for key in known.iter().filter(|key| undecided.iter().any(|unknown| unknown.kid == key.kid)) {
+        let late = shared.refresh.learned_late(app).await?;
+        for key in known.iter().filter(|key| late.contains(&key.kid)) {
             self.verify_pending(turn, key.kid, &key.jwk).await?;
         }
-        undecided.retain(|unknown| known.iter().all(|key| key.kid != unknown.kid));
         if !self.questions.may_ask(now) {
             return Ok(false);
         }
-        let Some(question) = self.questions.next(&shared, undecided, known, now) else { return Ok(false) };
+        let Some(question) = self.questions.next(&shared, known, now).await? else { return Ok(false) };
         let Some(session) = self.session_for_key(turn).await? else { return Ok(false) };
         let Some(permit) = shared.client.permit(&turn.patience).await else { return Ok(false) };
         self.questions.not_before = Some(turn.clock.now().plus(shared.settings.key_questions_apart));

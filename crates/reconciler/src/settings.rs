@@ -110,8 +110,6 @@ pub struct Settings {
     pub key_reread_every: Duration,
     /// A known key that was answered with 404 so often in a row is forgotten.
     pub key_forgotten_after: u32,
-    /// Unknown keys of one app that are looked after at one time (R10).
-    pub unknown_keys_max: usize,
 }
 
 impl Default for Settings {
@@ -152,7 +150,6 @@ impl Default for Settings {
             key_questions_apart: Duration::from_secs(1),
             key_reread_every: Duration::from_hours(24),
             key_forgotten_after: 3,
-            unknown_keys_max: 64,
         }
     }
 }

@@ -32,7 +32,7 @@ pub use inspect::{
 pub use intake::{DeadLetter, DeadLetterReason, Intake, Reading, Recorded};
 pub use ledger::{Books, Verdict};
 pub use refresh::{
-    AppPin, Claim, Claimed, Decision, Due, KeySource, Lease, Observation, PendingWebhook, Postponement, Refresh,
-    Ruling, SealedSession, StoredKey, UndecidedKid,
+    AppPin, Claim, Claimed, Decision, Due, KeySource, KidOrder, Lease, Observation, PendingWebhook, Postponement,
+    Refresh, Ruling, SealedSession, StoredKey, UndecidedKid,
 };
 pub use settings::{MigrateMode, Rules, Settings};

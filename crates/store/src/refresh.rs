@@ -143,6 +143,16 @@ pub struct UndecidedKid {
     pub asked_at: Option<UtcMicros>,
 }
 
+/// Which of the keys that pending webhooks wait for come first. Each order is fair to keys that the other is not fair to, so
+/// whoever asks takes turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KidOrder {
+    /// Those that most webhooks wait for, and of these the youngest.
+    MostWaiting,
+    /// Those that were waited for first.
+    LongestWaiting,
+}
+
 /// A webhook that waits for its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingWebhook {
@@ -311,9 +321,17 @@ pub trait Refresh: Send + Sync {
     /// Drops a key that Finlink does not know any more.
     async fn forget_key(&self, lease: &Lease, kid: Uuid) -> Result<(), StoreError>;
 
-    /// Keys that pending webhooks wait for, longest waiting first. Among them are keys that are known by now, while webhooks
-    /// that were accepted before are still to be decided.
-    async fn undecided(&self, app: &AppName, limit: usize) -> Result<Vec<UndecidedKid>, StoreError>;
+    /// Unknown keys that pending webhooks wait for and that Finlink was not asked for since `asked_before`.
+    async fn undecided(
+        &self,
+        app: &AppName,
+        order: KidOrder,
+        asked_before: UtcMicros,
+        limit: usize,
+    ) -> Result<Vec<UndecidedKid>, StoreError>;
+
+    /// Known keys that webhooks still wait for: those were accepted as pending just before the key was learned.
+    async fn learned_late(&self, app: &AppName) -> Result<Vec<Uuid>, StoreError>;
 
     /// Finlink said that it has no such key. Answers how often, and since when, it has said so.
     async fn key_not_found(&self, lease: &Lease, kid: Uuid, now: UtcMicros) -> Result<UndecidedKid, StoreError>;

@@ -105,7 +105,7 @@ async fn a_key_endpoint_that_is_away_does_not_keep_connections_from_being_read()
 
     rig.finlink.always(Endpoint::Key, None);
     rig.pass(&mut reconciler, Duration::from_mins(6), Duration::from_secs(10)).await;
-    assert_eq!(rig.answered_at(), Some(rig.now));
+    assert!(rig.answered_at() >= Some(rig.now));
 }
 
 #[tokio::test]
@@ -118,10 +118,10 @@ async fn ingress_is_told_whether_finlink_itself_can_be_asked_also_by_a_standby()
     rig.finlink.state().keys.insert(key.kid, key.jwk());
     rig.pend(&key, &token(1)).await;
     rig.settle(&mut reconciler).await;
-    assert_eq!(rig.answered_at(), Some(rig.now));
+    assert!(rig.answered_at() >= Some(rig.now));
     assert!(rig.snapshot.borrow().keys.contains(&Rig::app(), key.kid));
     rig.pass(&mut reconciler, Duration::from_hours(1), Duration::from_mins(1)).await;
-    assert_eq!(rig.answered_at(), Some(rig.now), "nothing is asked, and nothing speaks against it");
+    assert!(rig.answered_at() >= Some(rig.now), "nothing is asked, and nothing speaks against it");
 
     let silent_since = rig.now;
     rig.finlink.always(Endpoint::Key, Some(Odd::Nothing));
@@ -141,7 +141,7 @@ async fn ingress_is_told_whether_finlink_itself_can_be_asked_also_by_a_standby()
 
     rig.finlink.always(Endpoint::Key, None);
     rig.pass(&mut reconciler, Duration::from_mins(6), Duration::from_secs(10)).await;
-    assert_eq!(rig.answered_at(), Some(rig.now), "a 404 is an answer too");
+    assert!(rig.answered_at() >= Some(rig.now), "a 404 is an answer too");
 }
 
 #[tokio::test]
@@ -163,7 +163,51 @@ async fn a_flood_of_invented_keys_is_asked_for_at_its_own_pace_and_the_rest_goes
     assert!((30..=61).contains(&keys), "{keys} questions in a minute");
     assert!(rig.finlink.asked(Endpoint::Connection) >= 4);
     rig.pass(&mut reconciler, Duration::from_mins(5), Duration::from_secs(1)).await;
-    assert!(rig.finlink.asked(Endpoint::Key) <= 2 * 64, "no more than 64 keys are looked after at one time");
+    assert!(rig.finlink.asked(Endpoint::Key) <= 362, "one a second");
+}
+
+#[tokio::test]
+async fn a_key_that_finlink_changes_to_is_asked_for_soon_however_many_are_invented_before_and_meanwhile() {
+    let mut rig = Rig::new().await;
+    rig.finlink.put(&token(1), "READY", 1);
+    let mut reconciler = rig.reconciler();
+    rig.settle(&mut reconciler).await;
+    let invent = async |rig: &mut Rig| rig.pend(&SigningKey::new(), &token(2)).await;
+    let mut first_invented = Vec::new();
+    for _ in 0..100 {
+        first_invented.push(invent(&mut rig).await);
+    }
+    let key = SigningKey::new();
+    rig.finlink.state().keys.insert(key.kid, key.jwk());
+    let (mut genuine, mut asked) = (Vec::new(), None);
+    for _ in 0..20 {
+        rig.later(Duration::from_secs(1));
+        for _ in 0..10 {
+            invent(&mut rig).await;
+        }
+        genuine.push(rig.pend(&key, &token(1)).await);
+        rig.settle(&mut reconciler).await;
+        if asked.is_none() && rig.snapshot.borrow().keys.contains(&Rig::app(), key.kid) {
+            asked = Some(rig.finlink.asked(Endpoint::Key));
+        }
+    }
+    assert!(asked.is_some_and(|asked| asked <= 4), "{asked:?} questions until the key was learned");
+    for receipt in genuine {
+        assert_eq!(rig.verification(receipt).await, "verified");
+    }
+
+    // Those that stand in line longest have their turns too, so that they are decided while the flood goes on.
+    for _ in 0..620 {
+        rig.later(Duration::from_secs(1));
+        invent(&mut rig).await;
+        rig.settle(&mut reconciler).await;
+    }
+    let mut rejected = 0;
+    for receipt in first_invented {
+        rejected += usize::from(rig.verification(receipt).await == "rejected");
+    }
+    assert!(rejected > 0);
+    assert_eq!(rig.explain(&token(2)).await.refresh, None, "what is invented has no effect");
 }
 
 #[tokio::test]

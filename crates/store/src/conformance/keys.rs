@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Engine;
 use super::world::{World, app, at, names, pending, webhook};
-use crate::{KeySource, SealedSession, StoredKey};
+use crate::{KeySource, KidOrder, SealedSession, StoredKey};
 
 /// A key that webhooks wait for is learned; one that Finlink does not know any more goes.
 pub async fn a_key_is_learned_and_forgotten(engine: &dyn Engine) {
@@ -20,11 +20,14 @@ pub async fn a_key_is_learned_and_forgotten(engine: &dyn Engine) {
         refresh.learn_key(&world.lease, &key(second)).await.unwrap();
         assert_eq!(refresh.keys(&app()).await.unwrap(), [key(second)]);
     }
-    let waited_for = refresh.undecided(&app(), 64).await.unwrap();
-    assert_eq!((waited_for[0].waiting, waited_for[0].not_found), (1, 0), "learned, and still to be decided by");
+    let undecided = async || refresh.undecided(&app(), KidOrder::LongestWaiting, at(99), 64).await.unwrap();
+    assert_eq!(undecided().await, []);
+    assert_eq!(refresh.learned_late(&app()).await.unwrap(), [kid], "learned, and still to be decided by");
     refresh.forget_key(&world.lease, kid).await.unwrap();
     assert_eq!(refresh.keys(&app()).await.unwrap(), []);
-    assert_eq!(refresh.undecided(&app(), 64).await.unwrap()[0].waiting, 1);
+    assert!(refresh.learned_late(&app()).await.unwrap().is_empty());
+    let waited_for = undecided().await.remove(0);
+    assert_eq!((waited_for.waiting, waited_for.not_found), (1, 0), "what was said against it is forgotten");
 }
 
 /// R10: an open question speaks against it, a 404 for it as much as a key.

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::Engine;
 use super::world::{World, again, app, at, names, pending, webhook};
-use crate::{Decision, DeliveryFilter, Reading, Ruling};
+use crate::{Decision, DeliveryFilter, KidOrder, Reading, Ruling};
 
 fn verified(reading: &Reading, binds_body: bool) -> Ruling {
     Ruling { receipt: reading.webhook.receipt, decision: Decision::Verified { binds_body } }
@@ -67,7 +67,7 @@ pub async fn keys_are_waited_for_until_all_is_decided(engine: &dyn Engine) {
     world.record(&[young.clone(), old.clone()]).await;
     world.record(std::slice::from_ref(&other)).await;
     let undecided = async |limit| {
-        let kids = world.stores.refresh.undecided(&app(), limit).await.unwrap();
+        let kids = world.stores.refresh.undecided(&app(), KidOrder::LongestWaiting, at(99), limit).await.unwrap();
         kids.into_iter().map(|kid| (kid.kid.as_u128(), kid.waiting)).collect::<Vec<_>>()
     };
     assert_eq!(undecided(64).await, [(9, 2), (8, 1)]);
@@ -92,8 +92,31 @@ pub async fn a_404_for_a_key_is_counted(engine: &dyn Engine) {
         let counted = world.stores.refresh.key_not_found(&world.lease, kid, at(second)).await.unwrap();
         assert_eq!((counted.not_found, counted.first_not_found_at, counted.waiting), (count, Some(at(10)), 1));
     }
-    let listed = world.stores.refresh.undecided(&app(), 64).await.unwrap();
-    assert_eq!((listed[0].not_found, listed[0].asked_at), (2, Some(at(300))));
+    let listed = async |asked_before| {
+        world.stores.refresh.undecided(&app(), KidOrder::LongestWaiting, at(asked_before), 64).await.unwrap()
+    };
+    assert_eq!(listed(300).await, [], "it was asked for already");
+    assert_eq!((listed(301).await[0].not_found, listed(301).await[0].asked_at), (2, Some(at(300))));
+}
+
+/// The one order serves keys that came late and often, the other those that came once.
+pub async fn unknown_keys_come_by_how_many_wait_for_them_or_by_how_long(engine: &dyn Engine) {
+    let world = World::swept(engine).await;
+    for (kid, seconds) in [(5, &[1][..]), (6, &[2, 3, 4]), (7, &[3]), (8, &[4, 5])] {
+        for second in seconds {
+            world.record(&[webhook(names(&[1]), pending(kid), at(*second))]).await;
+        }
+    }
+    let kids = async |order, limit| {
+        let kids = world.stores.refresh.undecided(&app(), order, at(10), limit).await.unwrap();
+        kids.into_iter().map(|kid| kid.kid.as_u128()).collect::<Vec<_>>()
+    };
+    assert_eq!(kids(KidOrder::MostWaiting, 9).await, [6, 8, 7, 5]);
+    assert_eq!(kids(KidOrder::MostWaiting, 2).await, [6, 8]);
+    assert_eq!(kids(KidOrder::LongestWaiting, 9).await, [5, 6, 7, 8]);
+    world.stores.refresh.key_not_found(&world.lease, Uuid::from_u128(6), at(20)).await.unwrap();
+    assert_eq!(kids(KidOrder::MostWaiting, 2).await, [8, 7]);
+    assert_eq!(kids(KidOrder::LongestWaiting, 2).await, [5, 7]);
 }
 
 /// R10: after 25 hours a webhook whose key could not be asked for is rejected.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::columns;
 use super::fault::Fault;
 use super::session::Session;
-use crate::{KeySource, SealedSession, StoredKey, UndecidedKid};
+use crate::{KeySource, KidOrder, SealedSession, StoredKey, UndecidedKid};
 
 /// More webhooks wait for keys.
 pub(super) const WAIT: &str = "
@@ -102,11 +102,33 @@ pub(super) async fn decided(session: &Session, app: &AppName, per_kid: &BTreeMap
     Ok(())
 }
 
-/// Keys that webhooks wait for, longest waiting first.
-pub(super) async fn undecided(session: &Session, app: &AppName, limit: i64) -> Result<Vec<UndecidedKid>, Fault> {
-    let undecided = "SELECT kid, waiting, not_found, first_not_found_at, asked_at FROM keys
-        WHERE app = $1 AND waiting > 0 ORDER BY waiting_since, kid LIMIT $2";
-    columns::all(&session.query(undecided, &[&app.as_str(), &limit]).await?, undecided_row)
+const MOST_WAITING: &str = "SELECT kid, waiting, not_found, first_not_found_at, asked_at FROM keys
+    WHERE app = $1 AND waiting > 0 AND jwk IS NULL AND (asked_at IS NULL OR asked_at < $2)
+    ORDER BY waiting DESC, waiting_since DESC LIMIT $3";
+
+const LONGEST_WAITING: &str = "SELECT kid, waiting, not_found, first_not_found_at, asked_at FROM keys
+    WHERE app = $1 AND waiting > 0 AND jwk IS NULL AND (asked_at IS NULL OR asked_at < $2)
+    ORDER BY waiting_since, kid LIMIT $3";
+
+/// Unknown keys that webhooks wait for.
+pub(super) async fn undecided(
+    session: &Session,
+    app: &AppName,
+    order: KidOrder,
+    asked_before: UtcMicros,
+    limit: i64,
+) -> Result<Vec<UndecidedKid>, Fault> {
+    let undecided = match order {
+        KidOrder::MostWaiting => MOST_WAITING,
+        KidOrder::LongestWaiting => LONGEST_WAITING,
+    };
+    columns::all(&session.query(undecided, &[&app.as_str(), &asked_before.0, &limit]).await?, undecided_row)
+}
+
+/// Known keys that webhooks still wait for.
+pub(super) async fn learned_late(session: &Session, app: &AppName) -> Result<Vec<Uuid>, Fault> {
+    let late = "SELECT kid FROM keys WHERE app = $1 AND waiting > 0 AND jwk IS NOT NULL ORDER BY kid";
+    columns::all(&session.query(late, &[&app.as_str()]).await?, |row| columns::get(row, 0))
 }
 
 /// Finlink has no such key: counted on.

@@ -9,8 +9,8 @@ use super::fault::Fault;
 use super::session::Session;
 use super::{PostgresStore, claims, columns, hints, keys, lease, observe, operator, pending};
 use crate::{
-    AppPin, Claim, Claimed, Due, KeySource, Lease, Observation, PendingWebhook, Postponement, Refresh, Ruling,
-    SealedSession, StoreError, StoredKey, UndecidedKid,
+    AppPin, Claim, Claimed, Due, KeySource, KidOrder, Lease, Observation, PendingWebhook, Postponement, Refresh,
+    Ruling, SealedSession, StoreError, StoredKey, UndecidedKid,
 };
 
 /// The order in which rows are asked for has no more of them than this type can say.
@@ -164,11 +164,21 @@ impl Refresh for PostgresStore {
         .await
     }
 
-    async fn undecided(&self, app: &AppName, limit: usize) -> Result<Vec<UndecidedKid>, StoreError> {
-        self.read((app.clone(), bounded(limit)), |session, (app, limit)| {
-            Box::pin(keys::undecided(session, app, *limit))
+    async fn undecided(
+        &self,
+        app: &AppName,
+        order: KidOrder,
+        asked_before: UtcMicros,
+        limit: usize,
+    ) -> Result<Vec<UndecidedKid>, StoreError> {
+        self.read((app.clone(), order, asked_before, bounded(limit)), |session, (app, order, asked_before, limit)| {
+            Box::pin(keys::undecided(session, app, *order, *asked_before, *limit))
         })
         .await
+    }
+
+    async fn learned_late(&self, app: &AppName) -> Result<Vec<Uuid>, StoreError> {
+        self.read(app.clone(), |session, app| Box::pin(keys::learned_late(session, app))).await
     }
 
     async fn key_not_found(&self, lease: &Lease, kid: Uuid, now: UtcMicros) -> Result<UndecidedKid, StoreError> {

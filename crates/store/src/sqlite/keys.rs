@@ -5,7 +5,7 @@ use sqlite::rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use uuid::Uuid;
 
 use super::columns;
-use crate::{KeySource, Lease, SealedSession, StoredKey, UndecidedKid};
+use crate::{KeySource, KidOrder, Lease, SealedSession, StoredKey, UndecidedKid};
 
 /// The keys known for an app.
 pub(super) fn known(connection: &Connection, app: &AppName) -> Result<Vec<StoredKey>> {
@@ -92,14 +92,34 @@ fn drop_idle(connection: &Connection, app: &AppName, kid: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Keys that webhooks wait for, longest waiting first.
-pub(super) fn undecided(connection: &Connection, app: &AppName, limit: usize) -> Result<Vec<UndecidedKid>> {
+/// Unknown keys that webhooks wait for.
+pub(super) fn undecided(
+    connection: &Connection,
+    app: &AppName,
+    order: KidOrder,
+    asked_before: UtcMicros,
+    limit: usize,
+) -> Result<Vec<UndecidedKid>> {
+    let order = match order {
+        KidOrder::MostWaiting => "waiting DESC, waiting_since DESC",
+        KidOrder::LongestWaiting => "waiting_since, kid",
+    };
+    let undecided = format!(
+        "SELECT kid, waiting, not_found, first_not_found_at, asked_at FROM keys
+         WHERE app = ?1 AND waiting > 0 AND jwk IS NULL AND (asked_at IS NULL OR asked_at < ?2)
+         ORDER BY {order} LIMIT ?3"
+    );
     connection
-        .prepare_cached(
-            "SELECT kid, waiting, not_found, first_not_found_at, asked_at FROM keys
-             WHERE app = ?1 AND waiting > 0 ORDER BY waiting_since, kid LIMIT ?2",
-        )?
-        .query_map(params![app.as_str(), limit as i64], undecided_row)?
+        .prepare_cached(&undecided)?
+        .query_map(params![app.as_str(), asked_before.0, limit as i64], undecided_row)?
+        .collect()
+}
+
+/// Known keys that webhooks still wait for.
+pub(super) fn learned_late(connection: &Connection, app: &AppName) -> Result<Vec<Uuid>> {
+    connection
+        .prepare_cached("SELECT kid FROM keys WHERE app = ?1 AND waiting > 0 AND jwk IS NOT NULL ORDER BY kid")?
+        .query_map([app.as_str()], |row| columns::uuid(row, 0))?
         .collect()
 }
 

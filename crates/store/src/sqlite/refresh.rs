@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::fault::Fault;
 use super::{SqliteStore, claims, columns, hints, keys, lease, observe, operator, pending};
 use crate::{
-    AppPin, Claim, Claimed, Due, KeySource, Lease, Observation, PendingWebhook, Postponement, Refresh, Ruling,
-    SealedSession, StoreError, StoredKey, UndecidedKid,
+    AppPin, Claim, Claimed, Due, KeySource, KidOrder, Lease, Observation, PendingWebhook, Postponement, Refresh,
+    Ruling, SealedSession, StoreError, StoredKey, UndecidedKid,
 };
 
 impl SqliteStore {
@@ -157,9 +157,20 @@ impl Refresh for SqliteStore {
         self.fenced(lease, move |connection, lease| Ok(keys::forget(connection, &lease.app, kid)?)).await
     }
 
-    async fn undecided(&self, app: &AppName, limit: usize) -> Result<Vec<UndecidedKid>, StoreError> {
+    async fn undecided(
+        &self,
+        app: &AppName,
+        order: KidOrder,
+        asked_before: UtcMicros,
+        limit: usize,
+    ) -> Result<Vec<UndecidedKid>, StoreError> {
         let app = app.clone();
-        self.read(move |connection| keys::undecided(connection, &app, limit)).await
+        self.read(move |connection| keys::undecided(connection, &app, order, asked_before, limit)).await
+    }
+
+    async fn learned_late(&self, app: &AppName) -> Result<Vec<Uuid>, StoreError> {
+        let app = app.clone();
+        self.read(move |connection| keys::learned_late(connection, &app)).await
     }
 
     async fn key_not_found(&self, lease: &Lease, kid: Uuid, now: UtcMicros) -> Result<UndecidedKid, StoreError> {

@@ -70,7 +70,6 @@ pub(super) fn settings(simulator: &Simulator, folder: &Path, log: Log) -> Result
     settings.rules.sweep_every = Duration::from_secs(1);
     settings.rules.announce_existing = true;
     settings.rules.unknown_key_within = UNKNOWN_KEY_WITHIN;
-    settings.ingress.unknown_key_forgotten_after = UNKNOWN_KEY_WITHIN + Duration::from_secs(1);
     settings.upstream.base_url = simulator.base_url();
     settings.upstream.max_requests_per_second = 200;
     settings.upstream.list_apart = Duration::from_millis(500);
