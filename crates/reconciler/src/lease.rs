@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use events::UtcMicros;
 use store::{Lease, StoreError};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Reconciler;
@@ -31,7 +32,8 @@ impl Turn {
 impl Reconciler {
     /// Takes or renews the lease where that is due; `None`: another process holds it.
     pub(crate) async fn hold(&mut self, now: UtcMicros) -> Result<Option<Lease>, StoreError> {
-        let Shared { app, refresh, settings, metrics, .. } = &*self.shared;
+        let shared = self.shared.clone();
+        let Shared { app, refresh, settings, metrics, .. } = &*shared;
         if let Some(lease) = &self.lease
             && lease.expires_at.since(now) > settings.lease * 2 / 3
         {
@@ -42,11 +44,15 @@ impl Reconciler {
         match (self.lease.take(), &held) {
             (Some(before), Some(after)) if before.fence == after.fence => {}
             (_, Some(lease)) => {
+                self.give_up();
                 tracing::info!(app = %app.name, fence = lease.fence, "talking to Finlink for this app");
                 // Whoever held it before may have logged in since: what is known of the session is in the store.
                 self.sessions.forget();
             }
-            (Some(_), None) => tracing::warn!(app = %app.name, "standing by: another reconciler talks to Finlink now"),
+            (Some(_), None) => {
+                self.give_up();
+                tracing::warn!(app = %app.name, "standing by: another reconciler talks to Finlink now");
+            }
             (None, None) => tracing::debug!(app = %app.name, "standing by: another reconciler talks to Finlink"),
         }
         self.lease.clone_from(&held);
@@ -55,6 +61,7 @@ impl Reconciler {
 
     /// The store says that another process holds the lease.
     pub(crate) fn fenced(&mut self) {
+        self.give_up();
         if self.lease.take().is_some() {
             tracing::warn!(app = %self.shared.app.name, "standing by: another reconciler talks to Finlink now");
         }
@@ -62,8 +69,15 @@ impl Reconciler {
         self.sessions.forget();
     }
 
+    /// Ends what is under way under a lease that is not held any more. Whoever takes the lease next gives its claims back.
+    fn give_up(&mut self) {
+        self.reading = JoinSet::new();
+        self.questions.give_up();
+    }
+
     /// Gives the lease back, so that a standby need not wait for its end.
     pub async fn leave(&mut self) {
+        self.give_up();
         let Some(lease) = self.lease.take() else { return };
         self.shared.metrics.is_active(false);
         if let Err(error) = self.shared.refresh.release(&lease).await {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use events::UtcMicros;
 use serde_json::Value;
 use store::{KidOrder, StoreError, StoredKey, UndecidedKid};
+use tokio::task::{JoinError, JoinSet};
 use uuid::Uuid;
 use verification::KeySet;
 
@@ -32,6 +33,15 @@ pub(crate) struct Questions {
     put_off: HashMap<Uuid, PutOff>,
     /// Whose turn it is among the unknown ones.
     turn: KidOrder,
+    /// The one under way, where there is one, maybe since an earlier turn.
+    asking: JoinSet<Asked>,
+}
+
+/// A question and its answer.
+struct Asked {
+    session: Session,
+    question: Question,
+    answer: Result<Answered<Value>, Failure>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,11 +76,19 @@ impl Questions {
             outage: Circuit::new(1, settings.key_questions_apart, settings.outage_pause_max),
             put_off: HashMap::new(),
             turn: KidOrder::MostWaiting,
+            asking: JoinSet::new(),
         }
     }
 
+    /// Ends what is under way.
+    pub(crate) fn give_up(&mut self) {
+        self.asking = JoinSet::new();
+    }
+
     fn may_ask(&self, now: UtcMicros) -> bool {
-        self.not_before.is_none_or(|not_before| not_before <= now) && self.outage.paused_until(now).is_none()
+        self.asking.is_empty()
+            && self.not_before.is_none_or(|not_before| not_before <= now)
+            && self.outage.paused_until(now).is_none()
     }
 
     fn is_put_off(&self, kid: Uuid, now: UtcMicros) -> bool {
@@ -149,15 +167,31 @@ impl Reconciler {
         for key in known.iter().filter(|key| late.contains(&key.kid)) {
             self.verify_pending(turn, key.kid, &key.jwk).await?;
         }
-        if !self.questions.may_ask(now) {
+        if let Some(asked) = self.questions.asking.try_join_next() {
+            return self.take_answer(turn, asked).await;
+        }
+        if !self.questions.may_ask(now) || !self.start_question(turn, known).await? {
             return Ok(false);
         }
-        let Some(question) = self.questions.next(&shared, known, now).await? else { return Ok(false) };
+        match tokio::time::timeout(shared.settings.turn_waits, self.questions.asking.join_next()).await {
+            Ok(Some(asked)) => self.take_answer(turn, asked).await,
+            Ok(None) | Err(_) => Ok(false),
+        }
+    }
+
+    /// False where there is none, or none may be asked just now.
+    async fn start_question(&mut self, turn: &Turn, known: Vec<StoredKey>) -> Result<bool, StoreError> {
+        let shared = self.shared.clone();
+        let Some(question) = self.questions.next(&shared, known, turn.clock.now()).await? else { return Ok(false) };
         let Some(session) = self.session_for_key(turn).await? else { return Ok(false) };
         let Some(permit) = shared.client.permit(&turn.patience).await else { return Ok(false) };
         self.questions.not_before = Some(turn.clock.now().plus(shared.settings.key_questions_apart));
-        let answer = shared.client.key(permit, &turn.patience, &session, question.kid()).await;
-        self.take_answer(turn, &session, question, answer).await
+        let (client, patience) = (shared.client.clone(), turn.patience.clone());
+        self.questions.asking.spawn(async move {
+            let answer = client.key(permit, &patience, &session, question.kid()).await;
+            Asked { session, question, answer }
+        });
+        Ok(true)
     }
 
     /// A session that is there, or that may be opened: an outage of the rest is not probed by logins for a key.
@@ -169,16 +203,17 @@ impl Reconciler {
         Ok(self.session(turn).await?.ok())
     }
 
-    async fn take_answer(
-        &mut self,
-        turn: &Turn,
-        session: &Session,
-        question: Question,
-        answer: Result<Answered<Value>, Failure>,
-    ) -> Result<bool, StoreError> {
+    async fn take_answer(&mut self, turn: &Turn, asked: Result<Asked, JoinError>) -> Result<bool, StoreError> {
         let shared = self.shared.clone();
         let app = &shared.app.name;
         let now = turn.clock.now();
+        let Asked { session, question, answer } = match asked {
+            Ok(asked) => asked,
+            Err(error) => {
+                tracing::error!(%app, %error, "a question for a key ended without an answer");
+                return Ok(false);
+            }
+        };
         let kid = question.kid();
         let failure = match answer {
             Ok(answered) => {
@@ -196,7 +231,7 @@ impl Reconciler {
                 return Ok(true);
             }
             Kind::Unauthorized => {
-                self.sessions.died(&shared, turn, session).await?;
+                self.sessions.died(&shared, turn, &session).await?;
             }
             Kind::Busy(_) | Kind::Away { .. } => {
                 self.questions.outage.unanswered(&failure, now);

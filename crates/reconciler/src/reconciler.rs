@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use events::UtcMicros;
 use store::{AppPin, Due, Lease, Refresh, StoreError};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -15,6 +16,7 @@ use crate::lease::{Turn, holding};
 use crate::metrics::{AppMetrics, Metrics};
 use crate::questions::{self, Questions};
 use crate::sessions::{NoSession, Sessions};
+use crate::singles::Done;
 use crate::step::{Did, Step};
 use crate::{App, Settings};
 
@@ -65,6 +67,8 @@ pub struct Reconciler {
     pub(crate) sessions: Sessions,
     pub(crate) circuit: Circuit,
     pub(crate) questions: Questions,
+    /// Single reads under way, some of them since an earlier turn. They are of the lease that is held.
+    pub(crate) reading: JoinSet<Done>,
     /// No list before then (R11).
     pub(crate) lists_not_before: Option<UtcMicros>,
     stop: CancellationToken,
@@ -98,6 +102,7 @@ impl Reconciler {
             circuit: Circuit::new(settings.outage_from, settings.outage_pause, settings.outage_pause_max),
             questions: Questions::new(&settings),
             shared: Arc::new(Shared { app, client, refresh, settings, rules, verification, metrics, keys }),
+            reading: JoinSet::new(),
             holder: Uuid::new_v4(),
             lease: None,
             sessions: Sessions::default(),
@@ -187,6 +192,7 @@ impl Reconciler {
             self.keep_house(turn).await?;
             self.kept_house_at = Some(now);
         }
+        self.settle_late(turn).await?;
         let asked = self.ask_for_key(turn).await?;
         let read = self.read(turn).await?;
         match read.did {

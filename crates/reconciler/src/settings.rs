@@ -17,6 +17,10 @@ pub struct Settings {
     pub max_requests_per_second: u32,
     /// Single reads of one app at one time.
     pub singles_in_flight_max: usize,
+    /// So long a turn waits for the next of its answers to single reads and to a question for a key. Those that take longer are
+    /// waited for beside the turns that follow.
+    #[serde(with = "humantime_serde")]
+    pub turn_waits: Duration,
     /// So many due connections are answered by one list instead of single reads.
     pub list_from: u64,
     /// Between two lists of an app at least this ...
@@ -33,10 +37,10 @@ pub struct Settings {
     /// Between two parts of an answer.
     #[serde(with = "humantime_serde")]
     pub read_timeout: Duration,
-    /// For a whole answer, a list excepted.
+    /// For a whole answer and the repetitions on the way to it, a list excepted.
     #[serde(with = "humantime_serde")]
     pub answer_timeout: Duration,
-    /// For a whole list.
+    /// For a whole list, in the same way.
     #[serde(with = "humantime_serde")]
     pub list_timeout: Duration,
     /// Bytes of one answer, a list excepted.
@@ -56,7 +60,7 @@ pub struct Settings {
     #[serde(with = "humantime_serde")]
     pub retry_after_max: Duration,
 
-    /// So many requests that failed in a row (repetitions included) count as an outage: the app pauses.
+    /// So many questions in a row that got no answer, each repeated as often as allowed, count as an outage: the app pauses.
     pub outage_from: u32,
     /// The first pause, doubling with each failed attempt to end it, with jitter.
     #[serde(with = "humantime_serde")]
@@ -118,6 +122,7 @@ impl Default for Settings {
             base_url: "https://api.finlink.vumi.io".to_owned(),
             max_requests_per_second: 5,
             singles_in_flight_max: 4,
+            turn_waits: Duration::from_secs(3),
             list_from: 20,
             list_apart: Duration::from_secs(10),
             list_duration_factor: 20,

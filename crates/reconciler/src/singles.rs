@@ -1,10 +1,13 @@
 //! Connections read one by one: permit first, then claim, a few at one time.
+//!
+//! A read that takes long is not waited for: it goes on beside the turns that follow, so that lists, keys and other
+//! connections have theirs. It ends with its deadline, and at once where the lease is lost.
 
 use connections::{Answer, Read};
 use events::{ConnectionStatus, UtcMicros};
 use serde_json::Value;
 use store::{Claim, Claimed, Observation, StoreError};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::Reconciler;
 use crate::finlink::{Answered, Endpoint, Failure, Kind, Session};
@@ -16,7 +19,8 @@ use crate::reconciler::Shared;
 const ROUNDS_PER_TURN: usize = 4;
 
 /// A claim and what Finlink said to it.
-struct Done {
+pub(crate) struct Done {
+    session: Session,
     read_no: u64,
     claim: Claim,
     as_of: UtcMicros,
@@ -29,21 +33,26 @@ impl Reconciler {
         let shared = self.shared.clone();
         let at_once = if self.circuit.probing() { 1 } else { shared.settings.singles_in_flight_max.max(1) };
         let in_all = if self.circuit.probing() { 1 } else { at_once * ROUNDS_PER_TURN };
-        let mut reading: JoinSet<Done> = JoinSet::new();
         let mut claims = 0;
         let mut more = true;
         loop {
-            while more && claims < in_all && reading.len() < at_once {
-                more = self.may_go_on(turn, session) && start_one(&shared, turn, session, &mut reading).await?;
+            while more && claims < in_all && self.reading.len() < at_once {
+                more = self.may_go_on(turn, session) && start_one(&shared, turn, session, &mut self.reading).await?;
                 claims += usize::from(more);
             }
-            match reading.join_next().await {
-                Some(Ok(done)) => self.settle(turn, session, done).await?,
-                // Its claim ends by itself.
-                Some(Err(error)) => tracing::error!(app = %shared.app.name, %error, "a read ended without a result"),
-                None => return Ok(claims),
+            match tokio::time::timeout(shared.settings.turn_waits, self.reading.join_next()).await {
+                Ok(Some(done)) => self.settle(turn, done).await?,
+                Ok(None) | Err(_) => return Ok(claims),
             }
         }
+    }
+
+    /// Takes the answers to reads of earlier turns that have come meanwhile.
+    pub(crate) async fn settle_late(&mut self, turn: &Turn) -> Result<(), StoreError> {
+        while let Some(done) = self.reading.try_join_next() {
+            self.settle(turn, done).await?;
+        }
+        Ok(())
     }
 
     fn may_go_on(&mut self, turn: &Turn, session: &Session) -> bool {
@@ -53,15 +62,22 @@ impl Reconciler {
             && self.sessions.usable(now).is_some_and(|usable| usable.login_at == session.login_at)
     }
 
-    async fn settle(&mut self, turn: &Turn, session: &Session, done: Done) -> Result<(), StoreError> {
-        let Done { read_no, claim, as_of, result } = done;
+    async fn settle(&mut self, turn: &Turn, done: Result<Done, JoinError>) -> Result<(), StoreError> {
+        let Done { session, read_no, claim, as_of, result } = match done {
+            Ok(done) => done,
+            Err(error) => {
+                // Its claim ends by itself.
+                tracing::error!(app = %self.shared.app.name, %error, "a read ended without a result");
+                return Ok(());
+            }
+        };
         let (answer, request_id) = match result {
             Ok(Answered { value: (status, raw), request_id, .. }) => {
                 (Answer::Found { status: Box::new(status), raw }, request_id)
             }
             Err(failure) if failure.kind == Kind::NotFound => (Answer::NotFound, failure.request_id),
             Err(failure) => {
-                let setback = self.set_back(turn, session, &failure).await?;
+                let setback = self.set_back(turn, &session, &failure).await?;
                 let postponement = self.postponement(claim, &failure, setback, turn.clock.now());
                 let postponements = std::slice::from_ref(&postponement);
                 return persist(|| self.shared.refresh.postpone(&turn.lease, postponements)).await;
@@ -119,7 +135,7 @@ async fn start_one(
             Some(token) => client.connection(permit, &patience, &session, token).await,
             None => Err(not_single()),
         };
-        Done { read_no, claim, as_of: clock.now(), result }
+        Done { session, read_no, claim, as_of: clock.now(), result }
     });
     Ok(true)
 }

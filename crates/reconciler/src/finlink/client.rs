@@ -1,7 +1,7 @@
 //! Asks Finlink: the four questions, each repeated as politeness allows, each failure named.
 //!
-//! Promises: every request takes a permit and has deadlines; 5xx and missing answers are repeated with growing waits, a
-//! login and any other status never; `Retry-After` is honoured. It holds no session and no state besides the permits.
+//! Promises: every request takes a permit, and every question has a deadline, its repetitions included; 5xx and missing
+//! answers are repeated with growing waits, a login and any other status never; `Retry-After` is honoured. It holds no session and no state besides the permits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{RequestBuilder, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -150,18 +151,19 @@ impl Client {
     ) -> Result<Reply, Failure> {
         let request = request
             .header("x-client-trace-id", Uuid::new_v4().to_string())
-            .timeout(bounds.time)
             .build()
             .map_err(|error| Failure::new(endpoint, Kind::Unusable, error.to_string()))?;
+        let deadline = Instant::now() + bounds.time;
         let mut permit = Some(permit);
         let mut repeated = 0;
         loop {
-            let Some(attempt) = request.try_clone() else {
+            let Some(mut attempt) = request.try_clone() else {
                 return Err(Failure::new(endpoint, Kind::Unusable, "the request cannot be repeated"));
             };
             if permit.take().is_none() && self.permit(patience).await.is_none() {
                 return Err(stopped(endpoint));
             }
+            *attempt.timeout_mut() = Some(deadline.saturating_duration_since(Instant::now()));
             let sent = tokio::select! {
                 biased;
                 () = patience.stop.cancelled() => return Err(stopped(endpoint)),
@@ -172,7 +174,8 @@ impl Client {
                 Err(failure) => failure,
             };
             let wait = backoff(self.settings.retry_wait, self.settings.retry_wait_max, repeated).max(failure.wait);
-            if !failure.repeatable || repeated == patience.retries || wait > self.settings.retry_wait_max.mul_f64(1.2) {
+            let too_long = wait > self.settings.retry_wait_max.mul_f64(1.2) || Instant::now() + wait >= deadline;
+            if !failure.repeatable || repeated == patience.retries || too_long {
                 return Err(failure.final_word());
             }
             repeated += 1;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use reconciler::Did;
-use store::Inspect;
+use reconciler::{Did, Reconciler};
+use store::{Inspect, Refresh};
 
 use crate::finlink::{Endpoint, Odd};
 use crate::rig::{Rig, token};
+use crate::signing::SigningKey;
 
 #[tokio::test]
 async fn a_first_sweep_finds_what_is_there_and_a_hint_finds_what_changed() {
@@ -158,10 +159,59 @@ async fn an_answer_that_does_not_come_in_time_is_none() {
     rig.finlink.always(Endpoint::Connection, Some(Odd::Silence));
     rig.hint(&token(1)).await;
     rig.settle(&mut reconciler).await;
-    assert_eq!(rig.finlink.asked(Endpoint::Connection), 4);
+    assert_eq!(rig.finlink.asked(Endpoint::Connection), 1, "the time is used up");
     let timeouts = [("endpoint", "connection"), ("status", "timeout")];
-    assert_eq!(rig.metric("finlinkd_upstream_requests_total", &timeouts), 4.0);
+    assert_eq!(rig.metric("finlinkd_upstream_requests_total", &timeouts), 1.0);
     assert_eq!(rig.explain(&token(1)).await.refresh.unwrap().failures, 1);
+
+    rig.settings.read_timeout = Duration::from_millis(200);
+    rig.settings.answer_timeout = Duration::from_millis(500);
+    reconciler.leave().await;
+    let mut reconciler = rig.reconciler();
+    rig.later(Duration::from_mins(10));
+    rig.settle(&mut reconciler).await;
+    let asked = rig.finlink.asked(Endpoint::Connection) - 1;
+    assert!(asked < 4, "{asked}: repetitions have no time of their own");
+    assert_eq!(rig.explain(&token(1)).await.refresh.unwrap().failures, 2);
+}
+
+#[tokio::test]
+async fn a_read_that_hangs_keeps_nothing_else_waiting() {
+    let mut rig = Rig::with(|settings, _| settings.turn_waits = Duration::from_millis(50)).await;
+    (0..3).for_each(|number| rig.finlink.put(&token(number), "READY", 1));
+    let mut reconciler = rig.reconciler();
+    rig.settle(&mut reconciler).await;
+    rig.later(Duration::from_mins(10));
+    rig.finlink.next(Endpoint::Connection, 1, Odd::Silence);
+    rig.hint(&token(0)).await;
+    let (did, _) = rig.settle(&mut reconciler).await;
+    assert_eq!(did, [Did::Read { claims: 1 }]);
+    assert!(rig.explain(&token(0)).await.refresh.unwrap().claimed_until.is_some(), "it is under way");
+
+    let answered = async |rig: &mut Rig, reconciler: &mut Reconciler, number| {
+        rig.hint(&token(number)).await;
+        // Its answer may come a turn later, too.
+        while rig.explain(&token(number)).await.refresh.unwrap().answered_no == 0 {
+            rig.settle(reconciler).await;
+        }
+    };
+    answered(&mut rig, &mut reconciler, 1).await;
+    rig.store.request(&Rig::app(), None, rig.now).await.unwrap();
+    let (did, _) = rig.settle(&mut reconciler).await;
+    assert_eq!(did, [Did::Listed { found: 3 }]);
+    rig.later(Duration::from_mins(2));
+    let key = SigningKey::new();
+    rig.finlink.next(Endpoint::Key, 1, Odd::Silence);
+    rig.pend(&key, &token(1)).await;
+    rig.settle(&mut reconciler).await;
+    assert_eq!(rig.finlink.asked(Endpoint::Key), 1);
+    answered(&mut rig, &mut reconciler, 2).await;
+    assert!(rig.explain(&token(0)).await.refresh.unwrap().claimed_until.is_some(), "it is under way still");
+    reconciler.leave().await;
+    let mut next = rig.reconciler();
+    while rig.explain(&token(0)).await.refresh.unwrap().answered_no == 0 {
+        rig.settle(&mut next).await;
+    }
 }
 
 #[tokio::test]
