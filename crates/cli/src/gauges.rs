@@ -21,7 +21,7 @@ use crate::wiring::{Queue, Store};
 /// What a gap can be about.
 const GAP_KINDS: [&str; 3] = ["import", "update", "token"];
 
-/// The books are proven once in so many sums: that reads every delivery.
+/// The books are proven once in so many sums.
 const LEDGER_EVERY_SUMS: u32 = 60;
 
 /// How often the sums are made.
@@ -203,8 +203,7 @@ impl Sums {
     /// Proves the books; a store that does not answer is told of by the sums.
     async fn prove(&mut self, now: UtcMicros) {
         let Some(gauges) = &self.gauges else { return };
-        if let Ok(books) = self.inspect.books().await {
-            let holes = self.proofs.holes(&books, now);
+        if let Ok(holes) = self.proofs.holes(&*self.inspect, now).await {
             gauges.ledger_holes.set(i64::try_from(holes).unwrap_or(i64::MAX));
         }
     }

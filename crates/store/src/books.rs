@@ -1,4 +1,5 @@
-//! Ranges of the books (R8): merging what a mark says was refused into what is known, and numbers into ranges.
+//! Ranges of the books (R8): merging what a mark says was refused into what is known, numbers into ranges, and ranges into
+//! text and back.
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,33 @@ pub(crate) fn union(ranges: impl IntoIterator<Item = SequenceRange>) -> Vec<Sequ
         }
     }
     merged
+}
+
+/// What the webhooks of a batch add to the books of their run.
+#[derive(Debug, Default)]
+pub(crate) struct Entry {
+    /// How far the run had decided when they left, as they tell.
+    pub(crate) told_through: i64,
+    /// Their numbers.
+    pub(crate) numbers: Numbers,
+}
+
+/// Ranges as `booked` keeps them, like `1-4,7`.
+pub(crate) fn written(ranges: &[SequenceRange]) -> String {
+    let one = |range: &SequenceRange| match *range {
+        SequenceRange { from, through } if from == through => from.to_string(),
+        SequenceRange { from, through } => format!("{from}-{through}"),
+    };
+    ranges.iter().map(one).collect::<Vec<_>>().join(",")
+}
+
+/// Ranges as they were written; `None` for what no program of ours wrote.
+pub(crate) fn read(text: &str) -> Option<Vec<SequenceRange>> {
+    let one = |part: &str| {
+        let (from, through) = part.split_once('-').unwrap_or((part, part));
+        Some(SequenceRange { from: from.parse().ok()?, through: through.parse().ok()? })
+    };
+    text.split(',').map(one).collect()
 }
 
 /// A sequence number as SQL takes it; none is so high that one more would not fit.
@@ -43,8 +71,8 @@ impl Numbers {
     }
 
     /// The ranges, in order.
-    pub(crate) fn ranges(self) -> Vec<SequenceRange> {
-        self.0.into_iter().map(|(from, through)| SequenceRange { from, through }).collect()
+    pub(crate) fn ranges(&self) -> Vec<SequenceRange> {
+        self.0.iter().map(|(from, through)| SequenceRange { from: *from, through: *through }).collect()
     }
 }
 
@@ -61,6 +89,16 @@ mod tests {
             }
             let ranges = [SequenceRange { from: 1, through: 3 }, SequenceRange { from: 5, through: 7 }];
             assert_eq!(numbers.ranges(), ranges, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn ranges_are_read_as_they_were_written() {
+        let ranges = [(1, 4), (7, 7), (9, u64::MAX)].map(|(from, through)| SequenceRange { from, through });
+        assert_eq!(written(&ranges), "1-4,7,9-18446744073709551615");
+        assert_eq!(read(&written(&ranges)), Some(ranges.to_vec()));
+        for garbage in ["", "1,", "-", "1-", "a", "1-2-3"] {
+            assert_eq!(read(garbage), None, "{garbage}");
         }
     }
 

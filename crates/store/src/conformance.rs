@@ -80,6 +80,7 @@ macro_rules! conformance_tests {
             intake::a_body_beyond_the_budget_of_its_app_is_kept_by_its_hash_alone,
             intake::a_culprit_is_named_and_nothing_of_its_batch_is_kept,
             intake::the_books_account_for_every_number,
+            intake::what_is_booked_is_what_is_stored,
             intake::a_letter_is_buried_once_per_receipt,
             intake::marks_may_come_twice_and_in_any_order,
             intake::a_store_that_can_be_written_says_so,

@@ -280,8 +280,13 @@ pub trait Inspect: Send + Sync {
     /// The apps that the store knows.
     async fn apps(&self) -> Result<Vec<AppName>, StoreError>;
 
-    /// The books of every ingress run, newest first. Reads all deliveries: meant for every few minutes.
+    /// The books of every ingress run, newest first. Reads all deliveries: meant for a person, and for once a day.
     async fn books(&self) -> Result<Vec<Books>, StoreError>;
+
+    /// The same by the consumers' own note of what they recorded: reads no deliveries, and so cannot tell that one was lost
+    /// from the store itself. A number that is missing here is not missing in [`books`](Self::books) where a program recorded
+    /// it that wrote no such note.
+    async fn booked(&self) -> Result<Vec<Books>, StoreError>;
 
     /// Sums.
     async fn totals(&self, now: UtcMicros) -> Result<Totals, StoreError>;

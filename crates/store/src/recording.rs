@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use events::{AppName, RawWebhook, UtcMicros, Verification};
 use uuid::Uuid;
 
-use crate::books::number;
+use crate::books::{Entry, number};
 use crate::hints::Telling;
 use crate::tally::{Sum, Tally};
 use crate::{Reading, Recorded, StoreError};
@@ -49,14 +49,15 @@ pub(crate) fn newest_by_app(rows: &[Prepared]) -> BTreeMap<&AppName, UtcMicros> 
     newest
 }
 
-/// What the webhooks say of how far their runs had decided when they left (R8).
-pub(crate) fn told_through(rows: &[Prepared]) -> BTreeMap<Uuid, i64> {
-    let mut through = BTreeMap::new();
+/// What the webhooks add to the books of their runs (R8).
+pub(crate) fn told(rows: &[Prepared]) -> BTreeMap<Uuid, Entry> {
+    let mut told: BTreeMap<Uuid, Entry> = BTreeMap::new();
     for webhook in rows.iter().map(|row| &row.reading.webhook) {
-        let told = through.entry(webhook.instance).or_insert(0);
-        *told = number(webhook.decided_through).max(*told);
+        let entry = told.entry(webhook.instance).or_default();
+        entry.told_through = number(webhook.decided_through).max(entry.told_through);
+        entry.numbers.add(webhook.sequence);
     }
-    through
+    told
 }
 
 /// The keys that pending webhooks wait for: how many more do, and since when.

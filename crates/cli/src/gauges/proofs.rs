@@ -1,39 +1,81 @@
-//! How many holes the books have, of a run that still leaves marks too.
+//! How many holes the books have, of a run that still leaves marks too; asked every few minutes.
 //!
 //! One look cannot tell a hole from a message on its way: behind a fresh mark all that is missing is waited for. Of two looks
 //! the second can: what the first found marked as stored, and the second still misses, is not on its way.
+//!
+//! The consumers' own note of what they recorded is looked at, which is cheap. The deliveries themselves are read where that
+//! note shows other holes than it did at the last such reading, and once a day: the note lacks what a program of an older
+//! version recorded, and knows nothing of deliveries that the store lost. So what is answered is what [`Inspect::books`]
+//! shows, or showed less than a day ago.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use events::{SequenceRange, UtcMicros};
-use store::{Books, Verdict};
+use store::{Books, Inspect, StoreError, Verdict};
 use uuid::Uuid;
 
 use crate::commands::ledger::SILENT_AFTER;
 
-/// What the last look found of each run.
+/// The deliveries are read at least this often.
+const DELIVERIES_READ_EVERY: Duration = Duration::from_hours(24);
+
+/// What was found last.
 #[derive(Default)]
 pub(super) struct Proofs {
-    marked_through: BTreeMap<Uuid, u64>,
+    /// How far each run had marked at the last look.
+    marked: Marked,
+    deliveries: Option<Reading>,
+}
+
+type Marked = BTreeMap<Uuid, u64>;
+
+/// What the last reading of the deliveries showed.
+struct Reading {
+    at: UtcMicros,
+    /// Holes by the consumers' note at that time.
+    booked: u64,
+    /// Holes by the deliveries.
+    holes: u64,
 }
 
 impl Proofs {
     /// Numbers that are missing for good as far as can be told. To be asked further apart than a message takes.
-    pub(super) fn holes(&mut self, books: &[Books], now: UtcMicros) -> u64 {
-        let before = std::mem::take(&mut self.marked_through);
-        let mut holes = 0;
-        for run in books {
-            holes += match run.verdict(now, SILENT_AFTER) {
-                Verdict::Waiting { missing } => {
-                    let through = before.get(&run.instance).copied().unwrap_or(0);
-                    missing.iter().map(|range| up_to(*range, through)).sum()
-                }
-                verdict => verdict.holes(),
-            };
-            self.marked_through.insert(run.instance, run.decided_through);
-        }
-        holes
+    pub(super) async fn holes(&mut self, inspect: &dyn Inspect, now: UtcMicros) -> Result<u64, StoreError> {
+        let noted = inspect.booked().await?;
+        let booked = holes(&noted, &self.marked, now);
+        let holes = if let Some(holes) = self.still(booked, now) {
+            holes
+        } else {
+            let holes = holes(&inspect.books().await?, &self.marked, now);
+            self.deliveries = Some(Reading { at: now, booked, holes });
+            holes
+        };
+        self.marked = marked(&noted);
+        Ok(holes)
     }
+
+    /// What the last reading of the deliveries showed, where it holds still.
+    fn still(&self, booked: u64, now: UtcMicros) -> Option<u64> {
+        let last = self.deliveries.as_ref()?;
+        (last.booked == booked && now.since(last.at) < DELIVERIES_READ_EVERY).then_some(last.holes)
+    }
+}
+
+fn marked(books: &[Books]) -> Marked {
+    books.iter().map(|run| (run.instance, run.decided_through)).collect()
+}
+
+/// Numbers that these books miss for good, after a look that found `before`.
+fn holes(books: &[Books], before: &Marked, now: UtcMicros) -> u64 {
+    let of = |run: &Books| match run.verdict(now, SILENT_AFTER) {
+        Verdict::Waiting { missing } => {
+            let through = before.get(&run.instance).copied().unwrap_or(0);
+            missing.iter().map(|range| up_to(*range, through)).sum()
+        }
+        verdict => verdict.holes(),
+    };
+    books.iter().map(of).sum()
 }
 
 /// How many numbers of a range are not above `through`.
@@ -61,20 +103,35 @@ mod tests {
 
     #[test]
     fn what_two_looks_miss_is_a_hole_and_what_came_since_is_waited_for() {
-        let mut proofs = Proofs::default();
         let now = UtcMicros(1_000_000);
-        assert_eq!(
-            proofs.holes(&[run(10, &[(1, 3), (6, 8)], 1_000_000)], now),
-            0,
-            "4, 5, 9 and 10 may be on their way"
-        );
-        assert_eq!(proofs.holes(&[run(30, &[(1, 3), (6, 9), (11, 28)], 1_000_000)], now), 3, "4, 5 and 10 are not");
-        assert_eq!(proofs.holes(&[run(30, &[(1, 30)], 1_000_000)], now), 0, "they came after all");
+        let looks = [
+            (run(10, &[(1, 3), (6, 8)], 1_000_000), 0, "4, 5, 9 and 10 may be on their way"),
+            (run(30, &[(1, 3), (6, 9), (11, 28)], 1_000_000), 3, "4, 5 and 10 are not"),
+            (run(30, &[(1, 30)], 1_000_000), 0, "they came after all"),
+        ];
+        let mut before = Marked::new();
+        for (run, expected, why) in looks {
+            assert_eq!(holes(std::slice::from_ref(&run), &before, now), expected, "{why}");
+            before = marked(&[run]);
+        }
     }
 
     #[test]
     fn a_run_that_fell_silent_needs_one_look() {
         let now = UtcMicros(3_600_000_000);
-        assert_eq!(Proofs::default().holes(&[run(10, &[(1, 9)], 0)], now), 1);
+        assert_eq!(holes(&[run(10, &[(1, 9)], 0)], &Marked::new(), now), 1);
+    }
+
+    #[test]
+    fn deliveries_are_read_at_first_daily_and_when_the_note_shows_other_holes() {
+        let start = UtcMicros(1_767_225_600_000_000);
+        let minutes = |minutes| start.plus(Duration::from_mins(minutes));
+        let mut proofs = Proofs::default();
+        assert_eq!(proofs.still(0, start), None, "at first");
+        proofs.deliveries = Some(Reading { at: start, booked: 5, holes: 2 });
+        assert_eq!(proofs.still(5, minutes(5)), Some(2), "what the note lacks was found there");
+        assert_eq!(proofs.still(6, minutes(5)), None);
+        assert_eq!(proofs.still(0, minutes(5)), None, "a hole that was filled");
+        assert_eq!(proofs.still(5, minutes(24 * 60)), None);
     }
 }

@@ -73,6 +73,9 @@ impl Inspect for Moody {
     async fn books(&self) -> Result<Vec<Books>, StoreError> {
         self.store()?.books().await
     }
+    async fn booked(&self) -> Result<Vec<Books>, StoreError> {
+        self.store()?.booked().await
+    }
     async fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterRow>, StoreError> {
         self.store()?.dead_letters(filter).await
     }

@@ -7,7 +7,9 @@ use uuid::Uuid;
 
 use super::Engine;
 use super::world::{World, again, app, at, bound, names, webhook};
-use crate::{DeadLetter, DeadLetterFilter, DeadLetterReason, DeliveryFilter, Recorded, Rules, StoreError, Verdict};
+use crate::{
+    Books, DeadLetter, DeadLetterFilter, DeadLetterReason, DeliveryFilter, Recorded, Rules, StoreError, Verdict,
+};
 
 /// R1: the body is kept once, the hint is counted twice.
 pub async fn a_body_seen_before_is_a_duplicate_and_hints_all_the_same(engine: &dyn Engine) {
@@ -175,10 +177,47 @@ pub async fn the_books_account_for_every_number(engine: &dyn Engine) {
         last: true,
     };
     world.stores.intake.mark(&[mark]).await.unwrap();
-    let books =
-        world.stores.inspect.books().await.unwrap().into_iter().find(|books| books.instance == instance).unwrap();
+    let books = of(instance, world.stores.inspect.books().await.unwrap());
     assert_eq!(books.stored, [SequenceRange { from: 1, through: 3 }, SequenceRange { from: 5, through: 5 }]);
     assert_eq!((books.decided_through, books.ended, books.marked_at), (6, true, Some(at(2))));
     let missing = vec![SequenceRange { from: 4, through: 4 }];
     assert_eq!(books.verdict(at(10_000), std::time::Duration::from_mins(2)), Verdict::Holes { missing });
+    assert_eq!(of(instance, world.stores.inspect.booked().await.unwrap()), books, "the consumer's note says the same");
+}
+
+/// R8: what the consumer noted batch by batch is what the deliveries show, also where some come again, in disorder, or late.
+pub async fn what_is_booked_is_what_is_stored(engine: &dyn Engine) {
+    let world = World::open(engine).await;
+    let instance = Uuid::new_v4();
+    let numbered = |sequence| {
+        let mut reading = webhook(names(&[1]), bound(), at(1));
+        (reading.webhook.instance, reading.webhook.sequence) = (instance, sequence);
+        reading
+    };
+    let mark = async |second: u64, last| {
+        let mark =
+            Checkpoint { instance, started_at: at(0), at: at(second), decided_through: 12, refused: Vec::new(), last };
+        world.stores.intake.mark(&[mark]).await.unwrap();
+    };
+    let both = async || {
+        let inspect = &world.stores.inspect;
+        (of(instance, inspect.booked().await.unwrap()), of(instance, inspect.books().await.unwrap()))
+    };
+    let again = numbered(4);
+    world.record(&[numbered(9), again.clone(), numbered(2), numbered(1)]).await;
+    world.record(&[again, numbered(3), numbered(11)]).await;
+    mark(10, false).await;
+    let (booked, books) = both().await;
+    assert_eq!(booked, books);
+    assert_eq!(books.stored.len(), 3);
+    mark(20, true).await;
+    world.record(&[numbered(10), numbered(12)]).await;
+    world.record(&[numbered(5), numbered(6), numbered(7), numbered(8)]).await;
+    let (booked, books) = both().await;
+    assert_eq!(booked, books);
+    assert_eq!(booked.verdict(at(10_000), std::time::Duration::from_mins(2)), Verdict::Balanced);
+}
+
+fn of(instance: Uuid, books: Vec<Books>) -> Books {
+    books.into_iter().find(|books| books.instance == instance).unwrap()
 }

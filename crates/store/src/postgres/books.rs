@@ -8,18 +8,20 @@ use uuid::Uuid;
 use super::columns;
 use super::fault::Fault;
 use super::session::Session;
-use crate::books::{number, union};
+use crate::books::{Entry, number, read, union, written};
 
-/// What webhooks say of how far their runs had decided when they left.
+/// What the webhooks of a batch add to the books.
 pub(super) const TOLD: &str = "
+    WITH booked AS (INSERT INTO booked (instance, numbers) SELECT * FROM unnest($1::uuid[], $3::text[]))
     INSERT INTO told (stripe, instance, through)
     SELECT pg_backend_pid() % 64, * FROM unnest($1::uuid[], $2::bigint[])
     ON CONFLICT (instance, stripe) DO UPDATE SET through = excluded.through WHERE told.through < excluded.through";
 
-pub(super) async fn told(session: &Session, through: &BTreeMap<Uuid, i64>) -> Result<(), Fault> {
-    let (instances, through): (Vec<_>, Vec<_>) =
-        through.iter().map(|(instance, through)| (*instance, *through)).unzip();
-    session.execute(TOLD, &[&instances, &through]).await?;
+pub(super) async fn told(session: &Session, told: &BTreeMap<Uuid, Entry>) -> Result<(), Fault> {
+    let instances: Vec<_> = told.keys().copied().collect();
+    let through: Vec<_> = told.values().map(|entry| entry.told_through).collect();
+    let numbers: Vec<_> = told.values().map(|entry| written(&entry.numbers.ranges())).collect();
+    session.execute(TOLD, &[&instances, &through, &numbers]).await?;
     Ok(())
 }
 
@@ -51,7 +53,26 @@ pub(super) async fn mark(session: &Session, marks: &[Checkpoint]) -> Result<(), 
         if !refused.is_empty() {
             refuse(session, instance, refused).await?;
         }
+        merge(session, instance).await?;
     }
+    Ok(())
+}
+
+/// Makes one row of those of a run in `booked`.
+async fn merge(session: &Session, instance: Uuid) -> Result<(), Fault> {
+    let booked = session
+        .query(
+            "DELETE FROM booked WHERE instance = $1 AND EXISTS (SELECT FROM booked WHERE instance = $1 LIMIT 1 OFFSET 1)
+             RETURNING numbers",
+            &[&instance],
+        )
+        .await?;
+    if booked.is_empty() {
+        return Ok(());
+    }
+    let booked: Vec<String> = columns::all(&booked, |row| columns::get(row, 0))?;
+    let numbers = written(&union(booked.iter().filter_map(|numbers| read(numbers)).flatten()));
+    session.execute("INSERT INTO booked (instance, numbers) VALUES ($1, $2)", &[&instance, &numbers]).await?;
     Ok(())
 }
 

@@ -88,7 +88,7 @@ pub(super) async fn record(session: &Session, batch: &Batch) -> Result<Vec<Recor
     let recorded = keep_deliveries(session, rows, new_bodies, &mut counted).await?;
     let fresh = recording::fresh(rows, &recorded);
     let (waiting, raised) = (recording::waiting(&fresh), targets(&recording::tellings(&fresh), known));
-    let (told, newest) = (recording::told_through(rows), recording::newest_by_app(rows));
+    let (told, newest) = (recording::told(rows), recording::newest_by_app(rows));
     let (apps, newest): (Vec<_>, Vec<_>) = newest.iter().map(|(app, at)| (app.as_str(), at.0)).unzip();
     let last = async {
         let hints = try_join(keys::wait(session, &waiting), hints::raise(session, &raised));

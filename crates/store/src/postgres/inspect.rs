@@ -104,6 +104,10 @@ impl Inspect for PostgresStore {
         self.read((), |session, ()| Box::pin(books::all(session))).await
     }
 
+    async fn booked(&self) -> Result<Vec<Books>, StoreError> {
+        self.read((), |session, ()| Box::pin(books::booked(session))).await
+    }
+
     async fn totals(&self, now: UtcMicros) -> Result<Totals, StoreError> {
         self.read(now, |session, now| Box::pin(totals::read(session, *now))).await
     }

@@ -7,7 +7,7 @@ use sqlite::rusqlite::{Connection, Result, params};
 use uuid::Uuid;
 
 use super::columns;
-use crate::books::{number, union};
+use crate::books::{Entry, number, read, union, written};
 
 /// Records one mark.
 pub(super) fn mark(connection: &Connection, mark: &Checkpoint) -> Result<()> {
@@ -30,6 +30,25 @@ pub(super) fn mark(connection: &Connection, mark: &Checkpoint) -> Result<()> {
     for range in union(mark.refused.iter().copied()) {
         refuse(connection, mark.instance, range)?;
     }
+    merge(connection, mark.instance)
+}
+
+/// Makes one row of those of a run in `booked`.
+fn merge(connection: &Connection, instance: Uuid) -> Result<()> {
+    let booked: Vec<String> = connection
+        .prepare_cached(
+            "DELETE FROM booked WHERE instance = ?1 AND EXISTS (SELECT 1 FROM booked WHERE instance = ?1 LIMIT 1 OFFSET 1)
+             RETURNING numbers",
+        )?
+        .query_map([instance.as_bytes()], |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    if booked.is_empty() {
+        return Ok(());
+    }
+    let numbers = written(&union(booked.iter().filter_map(|numbers| read(numbers)).flatten()));
+    connection
+        .prepare_cached("INSERT INTO booked (instance, numbers) VALUES (?1, ?2)")?
+        .execute(params![instance.as_bytes(), numbers])?;
     Ok(())
 }
 
@@ -62,15 +81,17 @@ fn refuse(connection: &Connection, instance: Uuid, range: SequenceRange) -> Resu
     Ok(())
 }
 
-/// What webhooks say of how far their runs had decided when they left.
-pub(super) fn told(connection: &Connection, through: &BTreeMap<Uuid, i64>) -> Result<()> {
+/// What the webhooks of a batch add to the books.
+pub(super) fn told(connection: &Connection, told: &BTreeMap<Uuid, Entry>) -> Result<()> {
+    let mut book = connection.prepare_cached("INSERT INTO booked (instance, numbers) VALUES (?1, ?2)")?;
     let mut statement = connection.prepare_cached(
         "INSERT INTO checkpoints (instance, told_through) VALUES (?1, ?2)
          ON CONFLICT (instance) DO UPDATE SET told_through = excluded.told_through
          WHERE told_through < excluded.told_through",
     )?;
-    for (instance, through) in through {
-        statement.execute(params![instance.as_bytes(), through])?;
+    for (instance, entry) in told {
+        statement.execute(params![instance.as_bytes(), entry.told_through])?;
+        book.execute(params![instance.as_bytes(), written(&entry.numbers.ranges())])?;
     }
     Ok(())
 }

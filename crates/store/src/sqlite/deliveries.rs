@@ -23,7 +23,7 @@ pub(super) fn record(connection: &Connection, rows: &[Prepared], body_bytes_max:
     for ((app, kid), (count, since)) in recording::waiting(&fresh) {
         keys::wait(connection, app, kid, count, since)?;
     }
-    books::told(connection, &recording::told_through(rows))?;
+    books::told(connection, &recording::told(rows))?;
     tally::write(connection, &tally)?;
     Ok(recorded)
 }

@@ -76,6 +76,10 @@ impl Inspect for SqliteStore {
         self.read(books::all).await
     }
 
+    async fn booked(&self) -> Result<Vec<Books>, StoreError> {
+        self.read(books::booked).await
+    }
+
     async fn totals(&self, now: UtcMicros) -> Result<Totals, StoreError> {
         self.read(move |connection| totals::read(connection, now)).await
     }

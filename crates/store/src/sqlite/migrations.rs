@@ -11,4 +11,5 @@ pub(super) const ALL: &[Migration] = &[
     Migration { version: 5, name: "discarded", sql: include_str!("../../migrations/sqlite/0005_discarded.sql") },
     Migration { version: 6, name: "key answers", sql: include_str!("../../migrations/sqlite/0006_key_answers.sql") },
     Migration { version: 7, name: "key order", sql: include_str!("../../migrations/sqlite/0007_key_order.sql") },
+    Migration { version: 8, name: "booked", sql: include_str!("../../migrations/sqlite/0008_booked.sql") },
 ];

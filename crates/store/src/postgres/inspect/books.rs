@@ -6,11 +6,12 @@ use events::SequenceRange;
 use uuid::Uuid;
 
 use crate::Books;
+use crate::books::{read, union};
 use crate::postgres::columns;
 use crate::postgres::fault::Fault;
 use crate::postgres::session::Session;
 
-/// Every run, newest first.
+/// Every run, newest first, by the deliveries.
 pub(super) async fn all(session: &Session) -> Result<Vec<Books>, Fault> {
     // Consecutive numbers have the same distance from their rank.
     let stored = "SELECT instance, min(sequence), max(sequence) FROM (
@@ -19,7 +20,24 @@ pub(super) async fn all(session: &Session) -> Result<Vec<Books>, Fault> {
                   UNION SELECT instance, sequence FROM dead_letters WHERE instance IS NOT NULL
                   UNION SELECT instance, sequence FROM discarded) AS numbers) AS islands
         GROUP BY instance, island ORDER BY instance, island";
-    let mut stored = ranges(session, stored).await?;
+    let stored = ranges(session, stored).await?;
+    runs(session, stored).await
+}
+
+/// The same by what is booked.
+pub(super) async fn booked(session: &Session) -> Result<Vec<Books>, Fault> {
+    let letters = "SELECT instance, sequence, sequence FROM dead_letters WHERE instance IS NOT NULL
+        UNION ALL SELECT instance, sequence, sequence FROM discarded";
+    let mut stored = ranges(session, letters).await?;
+    for row in session.query("SELECT instance, numbers FROM booked", &[]).await? {
+        let numbers = read(&columns::get::<String>(&row, 1)?).unwrap_or_default();
+        stored.entry(columns::get(&row, 0)?).or_default().extend(numbers);
+    }
+    let stored = stored.into_iter().map(|(instance, ranges)| (instance, union(ranges))).collect();
+    runs(session, stored).await
+}
+
+async fn runs(session: &Session, mut stored: BTreeMap<Uuid, Vec<SequenceRange>>) -> Result<Vec<Books>, Fault> {
     let mut refused = ranges(session, "SELECT instance, first, through FROM refused ORDER BY instance, first").await?;
     let runs = "SELECT instance, started_at, at, decided_through, last FROM checkpoints
         ORDER BY started_at DESC NULLS LAST, instance";

@@ -7,12 +7,30 @@ use sqlite::rusqlite::{Connection, Result};
 use uuid::Uuid;
 
 use crate::Books;
-use crate::books::Numbers;
+use crate::books::{Numbers, read, union};
 use crate::sqlite::columns;
 
-/// Every run, newest first.
+/// Every run, newest first, by the deliveries.
 pub(super) fn all(connection: &Connection) -> Result<Vec<Books>> {
-    let mut stored = stored(connection)?;
+    runs(connection, stored(connection)?)
+}
+
+/// The same by what is booked.
+pub(super) fn booked(connection: &Connection) -> Result<Vec<Books>> {
+    let mut stored: BTreeMap<Uuid, Vec<SequenceRange>> = BTreeMap::new();
+    let mut statement = connection.prepare_cached("SELECT instance, numbers FROM booked")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let numbers = read(&row.get::<_, String>(1)?).unwrap_or_default();
+        stored.entry(columns::uuid(row, 0)?).or_default().extend(numbers);
+    }
+    for (instance, numbers) in numbers(connection, &LETTERS)? {
+        stored.entry(instance).or_default().extend(numbers);
+    }
+    runs(connection, stored.into_iter().map(|(instance, ranges)| (instance, union(ranges))).collect())
+}
+
+fn runs(connection: &Connection, mut stored: BTreeMap<Uuid, Vec<SequenceRange>>) -> Result<Vec<Books>> {
     let mut refused = ranges(connection, "SELECT instance, first, through FROM refused ORDER BY instance, first")?;
     let mut runs = connection.prepare_cached(
         "SELECT instance, started_at, at, decided_through, last FROM checkpoints ORDER BY started_at DESC, instance",
@@ -35,12 +53,19 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<Books>> {
 /// The numbers stored, as ranges. Gathered here rather than by SQL: a window over all deliveries is sorted in memory, and this
 /// takes memory for each hole only, since deliveries come nearly in the order of their numbers.
 fn stored(connection: &Connection) -> Result<BTreeMap<Uuid, Vec<SequenceRange>>> {
+    let [letters, discarded] = LETTERS;
+    numbers(connection, &["SELECT instance, sequence FROM deliveries", letters, discarded])
+}
+
+/// What counts as stored without being a delivery.
+const LETTERS: [&str; 2] = [
+    "SELECT instance, sequence FROM dead_letters WHERE instance IS NOT NULL",
+    "SELECT instance, sequence FROM discarded",
+];
+
+fn numbers(connection: &Connection, queries: &[&str]) -> Result<BTreeMap<Uuid, Vec<SequenceRange>>> {
     let mut numbers: BTreeMap<Uuid, Numbers> = BTreeMap::new();
-    for sql in [
-        "SELECT instance, sequence FROM deliveries",
-        "SELECT instance, sequence FROM dead_letters WHERE instance IS NOT NULL",
-        "SELECT instance, sequence FROM discarded",
-    ] {
+    for sql in queries {
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
