@@ -68,6 +68,24 @@ pub enum Verdict {
     Unknown,
 }
 
+impl Verdict {
+    /// The word in the store and in labels.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Stale => "stale",
+            Self::Suspect => "suspect",
+            Self::Discovered => "discovered",
+            Self::Unchanged => "unchanged",
+            Self::Changed => "changed",
+            Self::Revived => "revived",
+            Self::Missing => "missing",
+            Self::DeletionHeld => "deletion_held",
+            Self::Deleted => "deleted",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// What a read tells about webhooks that did not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Gap {

@@ -94,7 +94,7 @@ impl AppMetrics {
     }
 
     pub(crate) fn observed(&self, cause: Cause, verdict: Verdict) {
-        self.all.refreshes.with_label_values(&[cause.word(), verdict_word(verdict)]).inc();
+        self.all.refreshes.with_label_values(&[cause.word(), verdict.word()]).inc();
     }
 
     pub(crate) fn failed(&self, cause: Cause) {
@@ -107,20 +107,5 @@ impl AppMetrics {
 
     pub(crate) fn is_active(&self, active: bool) {
         self.active.set(f64::from(u8::from(active)));
-    }
-}
-
-fn verdict_word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Stale => "stale",
-        Verdict::Suspect => "suspect",
-        Verdict::Discovered => "discovered",
-        Verdict::Unchanged => "unchanged",
-        Verdict::Changed => "changed",
-        Verdict::Revived => "revived",
-        Verdict::Missing => "missing",
-        Verdict::DeletionHeld => "deletion_held",
-        Verdict::Deleted => "deleted",
-        Verdict::Unknown => "unknown",
     }
 }

@@ -341,19 +341,3 @@ fn is_worth_a_record(before: Option<&Known>, verdict: Verdict) -> bool {
         | Verdict::Deleted => true,
     }
 }
-
-/// The word of a verdict in `observations`.
-pub(crate) fn verdict_word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Stale => "stale",
-        Verdict::Suspect => "suspect",
-        Verdict::Discovered => "discovered",
-        Verdict::Unchanged => "unchanged",
-        Verdict::Changed => "changed",
-        Verdict::Revived => "revived",
-        Verdict::Missing => "missing",
-        Verdict::DeletionHeld => "deletion_held",
-        Verdict::Deleted => "deleted",
-        Verdict::Unknown => "unknown",
-    }
-}

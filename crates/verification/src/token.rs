@@ -27,7 +27,7 @@ pub(crate) struct Token<'a> {
     pub(crate) claims: &'a str,
     /// The signature, in base64url.
     pub(crate) signature: &'a str,
-    /// The key that it names.
+    /// The key that it names. Finlink documents a UUID: its value counts, and not how it is spelled (RFC 9562).
     pub(crate) kid: Uuid,
 }
 

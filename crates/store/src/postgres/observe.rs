@@ -8,7 +8,7 @@ use events::{AppName, ConnectionToken, UtcMicros};
 use super::fault::Fault;
 use super::session::Session;
 use super::{columns, known, lease, outbox, tally};
-use crate::judging::{AppState, Bench, Depth, GapChange, Record, Verdicts, verdict_word};
+use crate::judging::{AppState, Bench, Depth, GapChange, Record, Verdicts};
 use crate::refresh::of_one_app;
 use crate::tally::{Sum, Tally};
 use crate::{Lease, Observation, Rules};
@@ -116,7 +116,7 @@ async fn keep_records(
     let allowed: Vec<_> = circumstances().map(|circumstances| circumstances.deletions_allowed).collect();
     let announce: Vec<_> = circumstances().map(|circumstances| circumstances.announce).collect();
     let (answers, raw): (Vec<_>, Vec<_>) = records.iter().map(Record::answer).unzip();
-    let verdicts: Vec<_> = records.iter().map(|record| verdict_word(record.verdict)).collect();
+    let verdicts: Vec<_> = records.iter().map(|record| record.verdict.word()).collect();
     let versions: Vec<_> = records.iter().map(|record| record.version as i64).collect();
     session
         .execute(

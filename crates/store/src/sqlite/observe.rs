@@ -8,7 +8,7 @@ use sqlite::rusqlite::{Connection, OptionalExtension, Result as SqlResult, param
 
 use super::fault::Fault;
 use super::{columns, known, outbox, tally};
-use crate::judging::{AppState, Bench, Depth, GapChange, Kept, Look, Record, Rows, Verdicts, verdict_word};
+use crate::judging::{AppState, Bench, Depth, GapChange, Kept, Look, Record, Rows, Verdicts};
 use crate::refresh::of_one_app;
 use crate::tally::{Sum, Tally};
 use crate::{Lease, Observation, Rules};
@@ -161,7 +161,7 @@ fn keep_record(connection: &Connection, record: &Record, request_id: Option<&str
             circumstances.announce,
             answer,
             raw,
-            verdict_word(record.verdict),
+            record.verdict.word(),
             record.version as i64,
             request_id,
         ])?;
