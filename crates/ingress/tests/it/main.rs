@@ -11,5 +11,6 @@ mod load;
 mod raw;
 mod scripted;
 mod signatures;
+#[path = "../../../verification/tests/it/signer.rs"]
 mod signer;
 mod stopping;
