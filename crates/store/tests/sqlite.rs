@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use events::{Checkpoint, SequenceRange, UtcMicros};
 use sqlite::rusqlite::Connection;
+use store::conformance::world::{bound, names, webhook};
 use store::conformance::{Engine, Stores};
 use store::sqlite::{OpenError, SqliteStore};
 use store::{DeliveryFilter, Inspect, Intake, MigrateMode, Refresh, Rules, Settings, StoreError};
@@ -120,6 +121,27 @@ async fn refused_numbers_are_kept_as_ranges_that_do_not_touch() {
     assert_eq!(ranges, [(2, 6), (12, 20), (30, 38)]);
     let through: i64 = file.query_row("SELECT decided_through FROM checkpoints", [], |row| row.get(0)).unwrap();
     assert_eq!(through, 40);
+}
+
+#[tokio::test]
+async fn what_is_booked_of_a_run_is_one_row_after_its_mark() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&settings(&folder, Rules::default())).unwrap();
+    let numbered = |instance, sequence| {
+        let mut reading = webhook(names(&[1]), bound(), UtcMicros(0));
+        (reading.webhook.instance, reading.webhook.sequence) = (uuid::Uuid::from_u128(instance), sequence);
+        reading
+    };
+    for (instance, sequence) in [(1, 4), (1, 1), (2, 1), (1, 2), (2, 2), (1, 9)] {
+        store.record(&[numbered(instance, sequence)]).await.unwrap();
+    }
+    store.mark(&[mark(4, &[])]).await.unwrap();
+    store.mark(&[mark(5, &[])]).await.unwrap();
+    store.close().await;
+    let file = Connection::open(folder.path().join("store.sqlite")).unwrap();
+    let mut statement = file.prepare("SELECT numbers FROM booked ORDER BY instance, numbers").unwrap();
+    let numbers: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(numbers, ["1-2,4,9", "1", "2"], "of the other run no mark came yet");
 }
 
 #[tokio::test]
