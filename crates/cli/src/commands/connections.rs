@@ -6,7 +6,7 @@ use store::{ConnectionFilter, Inspect};
 
 use super::{ListArgs, ShowArgs, approve, explain, finish, refresh, several_apps, stdout};
 use crate::exit::Failure;
-use crate::output::{self, Listing, Row, or_dash};
+use crate::output::{self, Row, or_dash};
 use crate::settings::Settings;
 use crate::wiring;
 
@@ -81,7 +81,7 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<(), Fa
 
 async fn list(settings: &Settings, wanted: &List) -> Result<(), Failure> {
     let store = wiring::look_into_store(settings)?;
-    let mut filter = ConnectionFilter {
+    let filter = ConnectionFilter {
         app: wanted.app.clone(),
         status: wanted.status.as_ref().map(|status| status.to_uppercase()),
         external_id: wanted.external_id.clone(),
@@ -92,20 +92,11 @@ async fn list(settings: &Settings, wanted: &List) -> Result<(), Failure> {
         },
         ..ConnectionFilter::default()
     };
-    let mut listing = Listing::start(stdout(), wanted.form.json);
-    while let Some(rows) = wanted.form.next_page(listing.rows()) {
-        filter.limit = Some(rows);
-        let page = store.connections(&filter).await?;
-        filter.after = page.last().map(|last| (last.app.clone(), last.token.clone()));
-        listing.page(&page)?;
-        if page.len() < rows {
-            break;
-        }
-    }
-    let rows = listing.rows();
-    listing.end(&format!("No connection in {} fits.", settings.data_dir.display()))?;
-    wanted.form.mention_limit(rows);
-    Ok(())
+    let page = async |rows, last: Option<&Connection>| {
+        let after = last.map(|last| (last.app.clone(), last.token.clone()));
+        store.connections(&ConnectionFilter { after, limit: Some(rows), ..filter.clone() }).await
+    };
+    wanted.form.list(&format!("No connection in {} fits.", settings.data_dir.display()), page).await
 }
 
 async fn show(settings: &Settings, one: &One) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use store::{DeadLetterFilter, DeadLetterReason, DeadLetterRow};
 
 use super::{ListArgs, ShowArgs, finish, readable, stdout};
 use crate::exit::Failure;
-use crate::output::{self, Listing, Row, or_dash};
+use crate::output::{self, Row, or_dash};
 use crate::settings::Settings;
 use crate::wiring;
 use selection::Change;
@@ -72,26 +72,17 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<(), Fa
 
 async fn list(settings: &Settings, wanted: &List) -> Result<(), Failure> {
     let store = wiring::look_into_store(settings)?;
-    let mut filter =
+    let filter =
         DeadLetterFilter { app: wanted.app.clone(), reason: wanted.reason.clone(), ..DeadLetterFilter::default() };
-    let mut listing = Listing::start(stdout(), wanted.form.json);
-    while let Some(rows) = wanted.form.next_page(listing.rows()) {
-        filter.limit = Some(rows);
-        let page = store.dead_letters(&filter).await?;
-        filter.before = page.last().map(|last| last.id);
-        listing.page(&page)?;
-        if page.len() < rows {
-            break;
-        }
-    }
-    let rows = listing.rows();
     let none = match (&wanted.reason, &wanted.app) {
         (None, None) => "No dead letters: every message could be recorded.",
         _ => "No dead letter fits.",
     };
-    listing.end(none)?;
-    wanted.form.mention_limit(rows);
-    Ok(())
+    let page = async |rows, last: Option<&DeadLetterRow>| {
+        let before = last.map(|last| last.id);
+        store.dead_letters(&DeadLetterFilter { before, limit: Some(rows), ..filter.clone() }).await
+    };
+    wanted.form.list(none, page).await
 }
 
 async fn show(settings: &Settings, one: &One) -> Result<(), Failure> {

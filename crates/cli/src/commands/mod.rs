@@ -23,8 +23,10 @@ use std::time::Duration;
 
 use ::events::{AppName, ConnectionToken, UtcMicros};
 use clap::Args;
+use store::StoreError;
 
 use crate::exit::Failure;
+use crate::output::{Listing, Row};
 
 /// Rows fetched at one time, so that a listing of any length needs little memory.
 const PAGE_ROWS: usize = 1000;
@@ -44,6 +46,28 @@ pub(crate) struct ListArgs {
 }
 
 impl ListArgs {
+    /// Lists page after page; says `none` where there is no row. `page` answers at most so many rows, those after the one given.
+    async fn list<R: Row>(
+        &self,
+        none: &str,
+        mut page: impl AsyncFnMut(usize, Option<&R>) -> Result<Vec<R>, StoreError>,
+    ) -> Result<(), Failure> {
+        let mut listing = Listing::start(stdout(), self.json);
+        let mut last = None;
+        while let Some(rows) = self.next_page(listing.rows()) {
+            let mut page = page(rows, last.as_ref()).await?;
+            listing.page(&page)?;
+            if page.len() < rows {
+                break;
+            }
+            last = page.pop();
+        }
+        let rows = listing.rows();
+        listing.end(none)?;
+        self.mention_limit(rows);
+        Ok(())
+    }
+
     /// How many rows to ask for next, where `so_far` were written; `None`: enough.
     fn next_page(&self, so_far: usize) -> Option<usize> {
         if self.all {

@@ -7,7 +7,7 @@ use store::{DeliveryDetail, DeliveryFilter, DeliveryRow};
 
 use super::{ListArgs, ShowArgs, finish, readable, stdout};
 use crate::exit::Failure;
-use crate::output::{self, Listing, Row, or_dash};
+use crate::output::{self, Row, or_dash};
 use crate::settings::Settings;
 use crate::wiring;
 
@@ -72,7 +72,7 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<(), Fa
 
 async fn list(settings: &Settings, wanted: &List) -> Result<(), Failure> {
     let store = wiring::look_into_store(settings)?;
-    let mut filter = DeliveryFilter {
+    let filter = DeliveryFilter {
         app: wanted.app.clone(),
         verification: wanted.verification.clone(),
         duplicate: match (wanted.duplicates, wanted.first) {
@@ -84,20 +84,11 @@ async fn list(settings: &Settings, wanted: &List) -> Result<(), Failure> {
         since: wanted.since,
         ..DeliveryFilter::default()
     };
-    let mut listing = Listing::start(stdout(), wanted.form.json);
-    while let Some(rows) = wanted.form.next_page(listing.rows()) {
-        filter.limit = Some(rows);
-        let page = store.deliveries(&filter).await?;
-        filter.before = page.last().map(|last| last.receipt);
-        listing.page(&page)?;
-        if page.len() < rows {
-            break;
-        }
-    }
-    let rows = listing.rows();
-    listing.end(&format!("No webhook in {} fits.", settings.data_dir.display()))?;
-    wanted.form.mention_limit(rows);
-    Ok(())
+    let page = async |rows, last: Option<&DeliveryRow>| {
+        let before = last.map(|last| last.receipt);
+        store.deliveries(&DeliveryFilter { before, limit: Some(rows), ..filter.clone() }).await
+    };
+    wanted.form.list(&format!("No webhook in {} fits.", settings.data_dir.display()), page).await
 }
 
 async fn show(settings: &Settings, one: &One) -> Result<(), Failure> {
