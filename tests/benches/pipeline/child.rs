@@ -1,4 +1,4 @@
-//! A server in a process of its own: this very program started again, so that load and server do not share a runtime.
+//! What is measured in a process of its own: this very program started again, so that load and server do not share a runtime.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -9,42 +9,64 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tests::usage;
 
-/// A running server; killed when dropped.
+/// A running server.
 pub(crate) struct Server {
-    child: Child,
+    process: Process,
     pub(crate) address: SocketAddr,
 }
 
 impl Server {
     /// Starts `what` with its data in `folder`.
     pub(crate) fn start(what: &str, folder: &Path) -> Result<Self> {
+        let (process, first) = Process::start(what, folder)?;
+        let address = first.parse().with_context(|| format!("the server said {first:?} instead of its address"))?;
+        Ok(Self { process, address })
+    }
+
+    /// Processor time so far.
+    pub(crate) fn cpu_time(&self) -> Result<Duration> {
+        self.process.cpu_time()
+    }
+
+    /// Resident memory now, in MiB.
+    pub(crate) fn resident_mib(&self) -> Result<f64> {
+        self.process.resident_mib()
+    }
+}
+
+/// A running process; killed when dropped.
+pub(crate) struct Process(Child);
+
+impl Process {
+    /// Starts `what` with its data in `folder`, and waits for the line that it says when it is ready.
+    pub(crate) fn start(what: &str, folder: &Path) -> Result<(Self, String)> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["serve", what])
             .arg(folder)
             .stdout(Stdio::piped())
             .spawn()
-            .context("the server could not be started")?;
+            .context("the process could not be started")?;
+        let output = child.stdout.take().context("no output")?;
+        let process = Self(child);
         let mut first = String::new();
-        BufReader::new(child.stdout.take().context("no output")?).read_line(&mut first)?;
-        let address =
-            first.trim().parse().with_context(|| format!("the server said {first:?} instead of its address"))?;
-        Ok(Self { child, address })
+        BufReader::new(output).read_line(&mut first)?;
+        Ok((process, first.trim().to_owned()))
     }
 
     /// Processor time so far.
     pub(crate) fn cpu_time(&self) -> Result<Duration> {
-        usage::cpu_time(self.child.id())
+        usage::cpu_time(self.0.id())
     }
 
     /// Resident memory now, in MiB.
     pub(crate) fn resident_mib(&self) -> Result<f64> {
-        Ok(usage::resident_bytes(self.child.id())? as f64 / f64::from(1 << 20))
+        Ok(usage::resident_bytes(self.0.id())? as f64 / f64::from(1 << 20))
     }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }

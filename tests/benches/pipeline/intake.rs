@@ -4,12 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use bytes::Bytes;
+use anyhow::{Result, ensure};
 use consumer::{Consumer, Metrics};
-use events::{BodyHash, RawWebhook, Receipt, UtcMicros, Verification};
+use events::UtcMicros;
 use prometheus::Registry;
-use queue::Message;
 use queue::embedded::EmbeddedQueue;
 use sqlite::rusqlite::types::Value;
 use sqlite::rusqlite::{Connection, params_from_iter};
@@ -17,10 +15,9 @@ use store::sqlite::SqliteStore;
 use store::{Inspect, MigrateMode, Rules};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
+use crate::backlog;
 use crate::report::{Report, figure, median};
-use crate::serve::APP;
 
 const WEBHOOKS: u64 = 100_000;
 const TURNS: usize = 3;
@@ -44,7 +41,7 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
 
 async fn consume(folder: &Path) -> Result<f64> {
     let queue = EmbeddedQueue::open(&queue::Settings { folder: folder.to_owned(), ..queue::Settings::default() })?;
-    fill(&queue).await?;
+    backlog::publish(&queue.publisher(), WEBHOOKS).await?;
     let settings = store::Settings { folder: folder.to_owned(), migrate: MigrateMode::Auto, rules: Rules::default() };
     let store = SqliteStore::open(&settings)?;
     let metrics = Metrics::register(&Registry::new())?;
@@ -64,41 +61,6 @@ async fn consume(folder: &Path) -> Result<f64> {
     store.close().await;
     queue.close().await;
     Ok(rate)
-}
-
-async fn fill(queue: &EmbeddedQueue) -> Result<()> {
-    let publisher = queue.publisher();
-    let mut publishing = tokio::task::JoinSet::new();
-    for sequence in 1..=WEBHOOKS {
-        let publisher = publisher.clone();
-        publishing
-            .spawn(async move { publisher.publish(Message::Webhook(webhook(sequence)?)).await.map_err(Into::into) });
-        if publishing.len() >= 1024 {
-            publishing.join_next().await.context("nothing to join")??.context("not published")?;
-        }
-    }
-    let results: Vec<Result<()>> = publishing.join_all().await;
-    results.into_iter().collect()
-}
-
-fn webhook(sequence: u64) -> Result<RawWebhook> {
-    let mut body = format!("{{\"connectionToken\":\"BENCH{:05}\",\"n\":{sequence},\"pad\":\"", sequence % 1000);
-    body.push_str(&"x".repeat(598 - body.len()));
-    body.push_str("\"}");
-    let body = Bytes::from(body);
-    Ok(RawWebhook {
-        receipt: Receipt::draw(),
-        app: APP.parse()?,
-        instance: Uuid::nil(),
-        sequence,
-        decided_through: sequence - 1,
-        received_at: UtcMicros::now(),
-        verification: Verification::Verified { kid: Uuid::nil(), binds_body: true },
-        content_type: Some("application/json".to_owned()),
-        traceparent: None,
-        body_sha256: BodyHash::of(&body),
-        body,
-    })
 }
 
 /// Reads what the consumer stored, and inserts it into tables of the same definition and indexes in a new file.

@@ -4,8 +4,12 @@
 //! asserts nothing; a person reads it. Loads are bounded in count and time and stay on the loopback address.
 #![allow(clippy::print_stdout, reason = "a bench talks to a person")]
 
+mod backlog;
 mod broker;
 mod child;
+mod consuming;
+mod database;
+mod deliveries;
 mod intake;
 mod parts;
 mod receiver;
@@ -23,12 +27,13 @@ struct Section {
     measure: fn(&mut Report) -> Result<()>,
 }
 
-const SECTIONS: [Section; 5] = [
+const SECTIONS: [Section; 6] = [
     Section { name: "parts", measure: parts::measure },
     Section { name: "receiver", measure: receiver::measure },
     Section { name: "waiting", measure: waiting::measure },
     Section { name: "intake", measure: intake::measure },
     Section { name: "broker", measure: broker::measure },
+    Section { name: "database", measure: database::measure },
 ];
 
 fn main() -> Result<()> {

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use verification::{KeySet, KeySnapshot, Mode, Rules};
 
-use crate::reference;
+use crate::{consuming, reference};
 
 /// The app that the load sends to.
 pub(crate) const APP: &str = "bench";
@@ -35,6 +35,9 @@ pub(crate) fn run(what: &str, folder: &Path) -> Result<()> {
 }
 
 async fn serve(what: &str, folder: &Path) -> Result<()> {
+    if what == "consumer" {
+        return consuming::consume(folder).await;
+    }
     let bound = listener::bind("listen", ([127, 0, 0, 1], 0).into())?;
     let address = bound.address();
     let stop = CancellationToken::new();

@@ -33,9 +33,7 @@ pub(crate) fn shared() -> &'static RabbitMq {
 /// The address of a new virtual host of the shared broker.
 pub(crate) fn new_virtual_host() -> String {
     let name = format!("test-{}", Uuid::new_v4().simple());
-    shared().control(&["add_vhost", &name]).unwrap();
-    shared().control(&["set_permissions", "--vhost", &name, "guest", ".*", ".*", ".*"]).unwrap();
-    shared().url().replace("%2f", &name)
+    shared().create_virtual_host(&name).unwrap()
 }
 
 /// A new virtual host of the shared broker, with the committed topology and users.

@@ -5,12 +5,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::process::{self, ServerProcess, free_port};
 use super::{deployed, user};
-use crate::deployment;
+use crate::{deployment, usage};
 
 const VERSIONS: &str = "/usr/lib/postgresql";
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -84,6 +84,21 @@ impl Postgres {
         let gone = || !children.iter().any(|child| process::runs(*child));
         ensure!(process::eventually(PATIENCE, gone), "PostgreSQL's processes {children:?} survive it");
         Ok(())
+    }
+
+    /// Freezes the server: connections stay open and nothing answers.
+    pub fn freeze(&self) -> Result<()> {
+        let server = self.server.as_ref().context("PostgreSQL does not run")?;
+        // First itself, so that it starts no process that goes on.
+        server.signal(Signal::STOP)?;
+        signal_all(&process::children_of(server.id())?, Signal::STOP)
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) -> Result<()> {
+        let server = self.server.as_ref().context("PostgreSQL does not run")?;
+        signal_all(&process::children_of(server.id())?, Signal::CONT)?;
+        server.signal(Signal::CONT)
     }
 
     /// Stops the server in order (open sessions are cut); its data stays.
@@ -163,10 +178,24 @@ impl Postgres {
         self.query("postgres", "SELECT pg_reload_conf()").map(drop)
     }
 
-    /// The process id of the server, for measurements.
-    pub fn process_id(&self) -> Option<u32> {
-        self.server.as_ref().map(ServerProcess::id)
+    /// Processor time that the server and all its processes have used, also those that have ended.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        let id = self.server.as_ref().context("PostgreSQL does not run")?.id();
+        let mut used = usage::cpu_time_with_ended_children(id)?;
+        for child in process::children_of(id)? {
+            // One that ended just now is counted with the server at the next look.
+            used += usage::cpu_time(child).unwrap_or_default();
+        }
+        Ok(used)
     }
+}
+
+fn signal_all(processes: &[u32], signal: Signal) -> Result<()> {
+    for process in processes {
+        let process = Pid::from_raw(i32::try_from(*process)?).context("no process id")?;
+        kill_process(process, signal)?;
+    }
+    Ok(())
 }
 
 fn newest_binaries() -> Result<PathBuf> {

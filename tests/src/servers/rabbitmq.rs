@@ -130,6 +130,13 @@ impl RabbitMq {
         self.url_for("guest", "guest")
     }
 
+    /// Makes a virtual host for that user, and returns its address.
+    pub fn create_virtual_host(&self, name: &str) -> Result<String> {
+        self.control(&["add_vhost", name])?;
+        self.control(&["set_permissions", "--vhost", name, "guest", ".*", ".*", ".*"])?;
+        Ok(self.url().replace("%2f", name))
+    }
+
     /// The process id of the node, for measurements.
     pub fn process_id(&self) -> Option<u32> {
         self.node.as_ref().map(ServerProcess::id)
