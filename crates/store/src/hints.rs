@@ -29,9 +29,10 @@ pub(crate) struct Raise {
     pub(crate) oldest: UtcMicros,
 }
 
-/// All tokens named, in key order: the engine answers which of them it knows.
+/// The tokens that matter only where they are known, in key order: the engine answers which of them it knows. What a body
+/// names that its signature covers is hinted at in any case.
 pub(crate) fn named(tellings: &[Telling<'_>]) -> BTreeSet<(AppName, ConnectionToken)> {
-    let tokens = tellings.iter().flat_map(|telling| {
+    let tokens = tellings.iter().filter(|telling| !telling.binds_body).flat_map(|telling| {
         let tokens = match telling.tells {
             BodyTells::Tokens { tokens, .. } => tokens.as_slice(),
             BodyTells::Nothing | BodyTells::Unreadable => &[],

@@ -5,10 +5,10 @@
 //! later, is [`StoreError::Unavailable`] until it is back, and so is whatever else may be put right without this process: a
 //! wrong password, a database that is not there yet. A schema that does not fit is [`StoreError::Incompatible`].
 //!
-//! Locks are taken in one order, so that transactions wait for each other and do not deadlock (R12): leases, bodies,
-//! deliveries, keys, refreshes (an app's tokens, then the app itself), connections, what is only appended to, counters, apps;
-//! in each table in key order. Here is SQL and the mapping of rows; what hints, reads and sums mean is in the modules that
-//! every engine shares.
+//! Locks are taken in one order, so that transactions wait for each other and do not deadlock (R12): the right to record,
+//! leases, bodies, deliveries, keys, refreshes (an app's tokens, then the app itself), connections, what is only appended to,
+//! counters, apps; in each table in key order. Here is SQL and the mapping of rows; what hints, reads and sums mean is in the
+//! modules that every engine shares.
 
 mod address;
 mod books;
@@ -30,6 +30,7 @@ mod observe;
 mod operator;
 mod outbox;
 mod pending;
+mod plan;
 mod refresh;
 mod session;
 mod settings;

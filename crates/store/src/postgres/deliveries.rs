@@ -1,18 +1,32 @@
-//! Recording deliveries: bodies, deliveries, hints and sums of a batch (R12) in four round trips, the last of which commits.
+//! Recording deliveries: bodies, deliveries, hints and sums of a batch (R12) in two round trips: a look at what is there, then
+//! all that is to be written, and the commit right behind it.
+//!
+//! What two transactions record at the same time neither of them sees. The later one then fails on a key (see
+//! [`Fault::is_race`]) and is done again [`ALONE`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use events::AppName;
 use futures_util::future::{try_join, try_join3};
 use uuid::Uuid;
 
 use super::fault::Fault;
-use super::session::Session;
+use super::plan::{Body, Deliveries, Plan, There};
+use super::session::{Session, Value};
 use super::{books, columns, hints, keys, tally};
 use crate::hints::{first_token, targets};
 use crate::recording::{self, Prepared};
-use crate::tally::{Sum, Tally};
+use crate::tally::Sum;
 use crate::{Recorded, StoreError};
+
+/// Beside others that record. A table that was empty when a plan was made may be large when the plan is used: no plan here
+/// reads a table from end to end.
+pub(super) const AMONG_OTHERS: &str =
+    "BEGIN; SET LOCAL enable_seqscan = off; SELECT pg_advisory_xact_lock_shared(x'66696e6c696e7264'::bigint)";
+
+/// While nobody else records: what is seen stays as it is.
+pub(super) const ALONE: &str =
+    "BEGIN; SET LOCAL enable_seqscan = off; SELECT pg_advisory_xact_lock(x'66696e6c696e7264'::bigint)";
 
 /// What is to be recorded.
 pub(super) struct Batch {
@@ -23,24 +37,30 @@ pub(super) struct Batch {
     pub(super) trial: bool,
 }
 
-const USED: &str = "
-    SELECT app, sum(value)::bigint FROM counters WHERE app = ANY ($1::text[]) AND name = $2 GROUP BY app";
+const APPS: &str = "
+    SELECT asked.app, EXISTS (SELECT FROM apps WHERE apps.app = asked.app),
+        (SELECT coalesce(sum(value), 0)::bigint FROM counters WHERE counters.app = asked.app AND name = $2)
+    FROM unnest($1::text[]) AS asked (app)";
 
-/// `xmax` is nought in a row that was not there before.
+const THERE: &str = "
+    SELECT id, TRUE FROM bodies WHERE id = ANY ($1::uuid[])
+    UNION ALL SELECT receipt, FALSE FROM deliveries WHERE receipt = ANY ($2::uuid[])";
+
 const KEEP_BODIES: &str = "
     INSERT INTO bodies (id, app, sha256, size, bytes, tells, last_receipt)
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::text[], $7::uuid[])
-    ON CONFLICT (id) DO UPDATE SET last_receipt = excluded.last_receipt
-        WHERE bodies.last_receipt < excluded.last_receipt
-    RETURNING id, xmax = 0";
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::text[], $7::uuid[])";
+
+const REFER_AGAIN: &str = "
+    WITH again AS MATERIALIZED (
+        SELECT id, receipt FROM bodies JOIN unnest($1::uuid[], $2::uuid[]) AS given (id, receipt) USING (id)
+        WHERE last_receipt < receipt ORDER BY id FOR NO KEY UPDATE OF bodies)
+    UPDATE bodies SET last_receipt = greatest(last_receipt, receipt) FROM again WHERE bodies.id = again.id";
 
 const KEEP_DELIVERIES: &str = "
     INSERT INTO deliveries (receipt, app, instance, sequence, received_at, verification, binds_body, kid, signature,
         body_id, token, duplicate, content_type)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[], $7::boolean[],
-        $8::uuid[], $9::text[], $10::uuid[], $11::text[], $12::boolean[], $13::text[])
-    ON CONFLICT (receipt) DO NOTHING
-    RETURNING receipt";
+        $8::uuid[], $9::text[], $10::uuid[], $11::text[], $12::boolean[], $13::text[])";
 
 const NOTE_ARRIVALS: &str = "
     INSERT INTO arrivals (stripe, app, last_webhook_at)
@@ -50,9 +70,11 @@ const NOTE_ARRIVALS: &str = "
 const NOTE_APPS: &str = "INSERT INTO apps (app) SELECT * FROM unnest($1::text[]) ON CONFLICT (app) DO NOTHING";
 
 /// What may be sent together.
-const STATEMENTS: [&str; 9] = [
-    USED,
+const STATEMENTS: [&str; 12] = [
+    APPS,
     hints::KNOWN,
+    THERE,
+    REFER_AGAIN,
     KEEP_BODIES,
     KEEP_DELIVERIES,
     keys::WAIT,
@@ -60,6 +82,7 @@ const STATEMENTS: [&str; 9] = [
     books::TOLD,
     tally::CHANGE,
     NOTE_ARRIVALS,
+    NOTE_APPS,
 ];
 
 /// Names a reading that PostgreSQL has no text for.
@@ -78,124 +101,91 @@ pub(super) fn check(rows: &[Prepared]) -> Result<(), StoreError> {
 /// Records a batch and commits. Answers in the order of its rows.
 pub(super) async fn record(session: &Session, batch: &Batch) -> Result<Vec<Recorded>, Fault> {
     session.prepare(&STATEMENTS).await?;
-    session.prepare(&[NOTE_APPS]).await?;
     let Batch { rows, body_bytes_max, trial } = batch;
     let readings: Vec<_> = rows.iter().map(|row| &row.reading).collect();
     let all = recording::tellings(&readings);
-    let (budgets, known) = try_join(budgets(session, rows, *body_bytes_max), hints::known(session, &all)).await?;
-    let mut counted = Tally::default();
-    let new_bodies = keep_bodies(session, rows, budgets, &mut counted).await?;
-    let recorded = keep_deliveries(session, rows, new_bodies, &mut counted).await?;
-    let fresh = recording::fresh(rows, &recorded);
-    let (waiting, raised) = (recording::waiting(&fresh), targets(&recording::tellings(&fresh), known));
-    let (told, newest) = (recording::told(rows), recording::newest_by_app(rows));
-    let (apps, newest): (Vec<_>, Vec<_>) = newest.iter().map(|(app, at)| (app.as_str(), at.0)).unzip();
+    let (apps, known, there) =
+        try_join3(apps(session, rows), hints::known(session, &all), there(session, rows)).await?;
+    let budgets = apps.iter().map(|app| (&app.name, body_bytes_max.saturating_sub(app.body_bytes))).collect();
+    let plan = Plan::new(rows, &there, budgets);
+    let (waiting, raised) = (recording::waiting(&plan.fresh), targets(&recording::tellings(&plan.fresh), known));
+    let told = recording::told(rows);
     let last = async {
+        let bodies = try_join(refer_again(session, &plan.again), keep_bodies(session, &plan.bodies));
+        let kept = try_join(bodies, keep_deliveries(session, &plan.deliveries));
         let hints = try_join(keys::wait(session, &waiting), hints::raise(session, &raised));
-        let sums = try_join(books::told(session, &told), tally::write(session, &counted));
-        let apps_and_newest: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&apps, &newest];
-        let arrivals = try_join(
-            session.execute(NOTE_ARRIVALS, &apps_and_newest),
-            session.execute(NOTE_APPS, &apps_and_newest[..1]),
-        );
-        try_join3(hints, sums, arrivals).await
+        let sums = try_join(books::told(session, &told), tally::write(session, &plan.counted));
+        try_join3(kept, hints, try_join(sums, note_arrivals(session, rows, &apps))).await
     };
     if *trial {
         last.await?;
         return Err(Fault::Trial);
     }
     Box::pin(session.commit_with(last)).await?;
-    Ok(recorded)
+    Ok(plan.recorded)
 }
 
-/// Bytes that each app's bodies may still take.
-async fn budgets(session: &Session, rows: &[Prepared], bytes_max: u64) -> Result<BTreeMap<AppName, u64>, Fault> {
-    let apps: BTreeSet<_> = rows.iter().map(|row| &row.reading.webhook.app).collect();
-    let names: Vec<_> = apps.iter().map(|app| app.as_str()).collect();
-    let mut budgets: BTreeMap<_, _> = apps.into_iter().map(|app| (app.clone(), bytes_max)).collect();
-    for row in session.query(USED, &[&names, &Sum::BodyBytes.name()]).await? {
-        budgets.insert(columns::parsed(&row, 0)?, bytes_max.saturating_sub(columns::count(&row, 1)?));
-    }
-    Ok(budgets)
+/// An app as it is before the batch.
+struct App {
+    name: AppName,
+    is_known: bool,
+    body_bytes: u64,
 }
 
-/// Keeps each body once; answers the ids of those that are new. Beyond its app's budget only its hash is kept.
-async fn keep_bodies(
-    session: &Session,
-    rows: &[Prepared],
-    mut budgets: BTreeMap<AppName, u64>,
-    counted: &mut Tally,
-) -> Result<BTreeSet<Uuid>, Fault> {
-    // Each with the newest receipt that refers to it.
-    let mut bodies = BTreeMap::new();
-    for row in rows {
-        let receipt = row.reading.webhook.receipt.0;
-        let (_, newest) = bodies.entry(row.body_id).or_insert((row, receipt));
-        *newest = receipt.max(*newest);
+async fn apps(session: &Session, rows: &[Prepared]) -> Result<Vec<App>, Fault> {
+    let apps: BTreeSet<_> = rows.iter().map(|row| row.reading.webhook.app.as_str()).collect();
+    let apps: Vec<_> = apps.into_iter().collect();
+    columns::all(&session.query(APPS, &[&apps, &Sum::BodyBytes.name()]).await?, |row| {
+        Ok(App { name: columns::parsed(row, 0)?, is_known: columns::get(row, 1)?, body_bytes: columns::count(row, 2)? })
+    })
+}
+
+/// Which bodies and deliveries of the batch are there.
+async fn there(session: &Session, rows: &[Prepared]) -> Result<There, Fault> {
+    let bodies: BTreeSet<_> = rows.iter().map(|row| Uuid::from_bytes(row.body_id)).collect();
+    let receipts: BTreeSet<_> = rows.iter().map(|row| row.reading.webhook.receipt.0).collect();
+    let (bodies, receipts): (Vec<_>, Vec<_>) = (bodies.into_iter().collect(), receipts.into_iter().collect());
+    let mut there = There::default();
+    for row in session.query(THERE, &[&bodies, &receipts]).await? {
+        let found = if columns::get(&row, 1)? { &mut there.bodies } else { &mut there.receipts };
+        found.insert(columns::get(&row, 0)?);
     }
-    let ids: Vec<_> = bodies.keys().copied().map(Uuid::from_bytes).collect();
-    let webhooks: Vec<_> = bodies.values().map(|(row, _)| &row.reading.webhook).collect();
+    Ok(there)
+}
+
+/// Bodies that were kept before are referred to by a newer delivery.
+async fn refer_again(session: &Session, again: &[(Uuid, Uuid)]) -> Result<(), Fault> {
+    if again.is_empty() {
+        return Ok(());
+    }
+    let (ids, receipts): (Vec<_>, Vec<_>) = again.iter().copied().unzip();
+    session.execute(REFER_AGAIN, &[&ids, &receipts]).await?;
+    Ok(())
+}
+
+async fn keep_bodies(session: &Session, bodies: &[Body<'_>]) -> Result<(), Fault> {
+    if bodies.is_empty() {
+        return Ok(());
+    }
+    let webhooks: Vec<_> = bodies.iter().map(|body| &body.row.reading.webhook).collect();
+    let ids: Vec<_> = bodies.iter().map(|body| body.id).collect();
     let apps: Vec<_> = webhooks.iter().map(|webhook| webhook.app.as_str()).collect();
     let hashes: Vec<_> = webhooks.iter().map(|webhook| &webhook.body_sha256.0[..]).collect();
     let sizes: Vec<_> = webhooks.iter().map(|webhook| webhook.body.len() as i64).collect();
-    let mut kept = Vec::with_capacity(webhooks.len());
-    for webhook in &webhooks {
-        let (size, left) = (webhook.body.len() as u64, budgets.entry(webhook.app.clone()).or_default());
-        let fits = size <= *left;
-        *left -= if fits { size } else { 0 };
-        kept.push(fits.then_some(&webhook.body[..]));
-    }
-    let tells: Vec<_> = bodies.values().map(|(row, _)| row.tells.as_str()).collect();
-    let newest: Vec<_> = bodies.values().map(|(_, newest)| *newest).collect();
-    let written = session.query(KEEP_BODIES, &[&ids, &apps, &hashes, &sizes, &kept, &tells, &newest]).await?;
-    let mut new = BTreeSet::new();
-    for row in &written {
-        if columns::get(row, 1)? {
-            new.insert(columns::get::<Uuid>(row, 0)?);
-        }
-    }
-    for ((id, webhook), kept) in ids.iter().zip(webhooks).zip(kept) {
-        if new.contains(id) {
-            counted.add(&webhook.app, Sum::Bodies, 1);
-            counted.add(&webhook.app, Sum::BodyBytes, kept.map_or(0, <[u8]>::len) as i64);
-        }
-    }
-    Ok(new)
+    let kept: Vec<_> = bodies.iter().map(|body| body.kept).collect();
+    let tells: Vec<_> = bodies.iter().map(|body| body.row.tells.as_str()).collect();
+    let newest: Vec<_> = bodies.iter().map(|body| body.newest).collect();
+    session.execute(KEEP_BODIES, &[&ids, &apps, &hashes, &sizes, &kept, &tells, &newest]).await?;
+    Ok(())
 }
 
-/// Keeps each delivery once, in the order of receipts. The first delivery of a new body is none of a duplicate.
-async fn keep_deliveries(
-    session: &Session,
-    rows: &[Prepared],
-    mut new_bodies: BTreeSet<Uuid>,
-    counted: &mut Tally,
-) -> Result<Vec<Recorded>, Fault> {
-    let mut deliveries = BTreeMap::new();
-    for (place, row) in rows.iter().enumerate() {
-        let receipt = row.reading.webhook.receipt.0;
-        let mut duplicate = || !new_bodies.remove(&Uuid::from_bytes(row.body_id));
-        deliveries.entry(receipt).or_insert_with(|| (place, duplicate()));
+async fn keep_deliveries(session: &Session, deliveries: &Deliveries<'_>) -> Result<(), Fault> {
+    if deliveries.is_empty() {
+        return Ok(());
     }
-    let new = insert(session, rows, &deliveries).await?;
-    let mut recorded = vec![Recorded::Redelivered; rows.len()];
-    for receipt in new {
-        if let Some(&(place, duplicate)) = deliveries.get(&receipt) {
-            recorded[place] = recording::recorded(duplicate);
-            recording::count(counted, &rows[place].reading.webhook, duplicate);
-        }
-    }
-    Ok(recorded)
-}
-
-/// Writes the rows of deliveries; answers the receipts of those that were not there before.
-async fn insert(
-    session: &Session,
-    rows: &[Prepared],
-    deliveries: &BTreeMap<Uuid, (usize, bool)>,
-) -> Result<Vec<Uuid>, Fault> {
     let receipts: Vec<_> = deliveries.keys().copied().collect();
     let duplicates: Vec<_> = deliveries.values().map(|(_, duplicate)| *duplicate).collect();
-    let rows: Vec<_> = deliveries.values().map(|(place, _)| &rows[*place]).collect();
+    let rows: Vec<_> = deliveries.values().map(|(row, _)| *row).collect();
     let webhooks: Vec<_> = rows.iter().map(|row| &row.reading.webhook).collect();
     let apps: Vec<_> = webhooks.iter().map(|webhook| webhook.app.as_str()).collect();
     let instances: Vec<_> = webhooks.iter().map(|webhook| webhook.instance).collect();
@@ -208,25 +198,33 @@ async fn insert(
     let bodies: Vec<_> = rows.iter().map(|row| Uuid::from_bytes(row.body_id)).collect();
     let tokens: Vec<_> = rows.iter().map(|row| first_token(&row.reading.tells)).collect();
     let types: Vec<_> = webhooks.iter().map(|webhook| webhook.content_type.as_deref()).collect();
-    let inserted = session
-        .query(
-            KEEP_DELIVERIES,
-            &[
-                &receipts,
-                &apps,
-                &instances,
-                &sequences,
-                &received,
-                &words,
-                &bound,
-                &kids,
-                &signatures,
-                &bodies,
-                &tokens,
-                &duplicates,
-                &types,
-            ],
-        )
-        .await?;
-    columns::all(&inserted, |row| columns::get(row, 0))
+    let values: [Value<'_>; 13] = [
+        &receipts,
+        &apps,
+        &instances,
+        &sequences,
+        &received,
+        &words,
+        &bound,
+        &kids,
+        &signatures,
+        &bodies,
+        &tokens,
+        &duplicates,
+        &types,
+    ];
+    session.execute(KEEP_DELIVERIES, &values).await?;
+    Ok(())
+}
+
+/// When the newest webhook of each app came; an app is known from its first one on.
+async fn note_arrivals(session: &Session, rows: &[Prepared], apps: &[App]) -> Result<(), Fault> {
+    let newest = recording::newest_by_app(rows);
+    let (names, newest): (Vec<_>, Vec<_>) = newest.iter().map(|(app, at)| (app.as_str(), at.0)).unzip();
+    let unknown: Vec<_> = apps.iter().filter(|app| !app.is_known).map(|app| app.name.as_str()).collect();
+    let values: [Value<'_>; 2] = [&names, &newest];
+    let arrivals = session.execute(NOTE_ARRIVALS, &values);
+    let note_unknown = async { if unknown.is_empty() { Ok(0) } else { session.execute(NOTE_APPS, &[&unknown]).await } };
+    try_join(arrivals, note_unknown).await?;
+    Ok(())
 }

@@ -37,6 +37,11 @@ impl Fault {
         matches!(self, Self::Sql(error) if error.code().is_some_and(|code| COLLISIONS.contains(code)))
     }
 
+    /// Another transaction wrote a row after this one had looked whether it is there.
+    pub(super) fn is_race(&self) -> bool {
+        matches!(self, Self::Sql(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
+    }
+
     /// The values are to blame, so that the same statement fails for ever: data exceptions, constraints, limits.
     pub(super) fn blames_the_values(&self) -> bool {
         let blames = |code: &SqlState| ["22", "23", "54"].iter().any(|class| code.code().starts_with(class));
@@ -63,7 +68,14 @@ fn of_sql(error: &Error) -> StoreError {
     if error.code().is_some_and(|code| SCHEMA.contains(code)) {
         return StoreError::Incompatible(format!("the schema is not as this program left it: {}", text(error)));
     }
-    StoreError::Unavailable(text(error))
+    let advice = match error.code() {
+        Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => ": grant it to the user that store.url names",
+        Some(code) if *code == SqlState::READ_ONLY_SQL_TRANSACTION => {
+            ": it can only be read; store.url must name the primary server"
+        }
+        _ => "",
+    };
+    StoreError::Unavailable(format!("{}{advice}", text(error)))
 }
 
 /// What was said, in one line, with its cause. Messages of PostgreSQL hold names and, rarely, a value; never a body.

@@ -28,8 +28,8 @@ pub(super) const KNOWN: &str = "
     WHERE EXISTS (SELECT FROM refreshes
         WHERE refreshes.app = named.app AND refreshes.token = named.token AND forgotten_at IS NULL)";
 
-/// The tokens named by `tellings` that have a row. A row that goes or comes before the hint is raised costs a read too many,
-/// or a list instead of a read; no hint.
+/// The tokens of [`named`] that have a row. A row that goes or comes before the hint is raised costs a read too many, or a list
+/// instead of a read; no hint.
 pub(super) async fn known(
     session: &Session,
     tellings: &[Telling<'_>],
