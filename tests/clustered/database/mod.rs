@@ -1,6 +1,13 @@
 //! The PostgreSQL engine on a real server.
 
 mod conformance;
+mod consuming;
+mod place;
+mod refusals;
+mod schema;
+mod together;
+mod transactions;
+mod values;
 
 use std::sync::OnceLock;
 
@@ -27,8 +34,12 @@ fn address(url: &str) -> Address {
     Address::Given(SecretString::from(url.to_owned()))
 }
 
+fn store_settings(migrate: MigrateMode, rules: Rules) -> store::Settings {
+    store::Settings { folder: "unused".into(), migrate, rules }
+}
+
 /// A store at this address.
 pub(crate) fn store_with(url: &str, rules: Rules) -> PostgresStore {
-    let settings = store::Settings { folder: "unused".into(), migrate: MigrateMode::Auto, rules };
+    let settings = store_settings(MigrateMode::Auto, rules);
     PostgresStore::connect(address(url), "test", &settings, &Settings::default()).unwrap()
 }

@@ -119,7 +119,17 @@ impl Postgres {
 
     /// The address of a database in it for its owner, who has no other power.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://{}@127.0.0.1:{}/{database}", self.owner, self.port)
+        self.url_for(&self.owner, database)
+    }
+
+    /// The same for another user, with a password behind a colon where it needs one.
+    pub fn url_for(&self, user: &str, database: &str) -> String {
+        format!("postgres://{user}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The same for the superuser, who needs no password.
+    pub fn superuser_url(&self, database: &str) -> String {
+        self.url_for("postgres", database)
     }
 
     /// Makes an empty database of the same owner and returns its address.
@@ -141,7 +151,7 @@ impl Postgres {
             "--command",
             sql,
         ]);
-        command.arg(format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)).current_dir(self.folder.path());
+        command.arg(self.superuser_url(database)).current_dir(self.folder.path());
         let output = command.output().context("psql could not be started")?;
         ensure!(output.status.success(), "psql failed on {sql}\n{}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())

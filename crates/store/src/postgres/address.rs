@@ -20,19 +20,28 @@ pub enum Address {
 }
 
 impl Address {
+    /// The setting that it comes from, for messages.
+    pub(super) fn setting(&self) -> String {
+        match self {
+            Self::Given(_) => "store.url".to_owned(),
+            Self::File(path) => format!("store.url_file ({})", path.display()),
+        }
+    }
+
     /// The address of the moment.
     pub(super) fn read(&self) -> Result<Config, StoreError> {
         match self {
-            Self::Given(address) => parse(address)
-                .map_err(|problem| StoreError::Incompatible(format!("the address of the database is none: {problem}"))),
+            Self::Given(address) => parse(address).map_err(|problem| {
+                let setting = self.setting();
+                StoreError::Incompatible(format!("{setting} holds no address of a database: {problem}"))
+            }),
             Self::File(path) => {
-                let file = path.display();
+                let setting = self.setting();
                 // What is wrong with a file may be put right while this process waits.
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    StoreError::Unavailable(format!("the address of the database cannot be read from {file}: {error}"))
-                })?;
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| StoreError::Unavailable(format!("{setting} cannot be read: {error}")))?;
                 parse(&SecretString::from(text.trim())).map_err(|problem| {
-                    StoreError::Unavailable(format!("the address of the database in {file} is none: {problem}"))
+                    StoreError::Unavailable(format!("{setting} holds no address of a database: {problem}"))
                 })
             }
         }

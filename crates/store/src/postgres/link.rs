@@ -39,8 +39,11 @@ impl Dialer {
         let limit = self.settings.connect_timeout;
         let dialled = tokio::time::timeout(limit, config.connect(connector)).await;
         let (client, connection) = dialled
-            .map_err(|_| StoreError::Unavailable(format!("no answer from {} within {limit:?}", shown(&config))))?
-            .map_err(|error| StoreError::Unavailable(explain(&config, &error)))?;
+            .map_err(|_| {
+                let (server, setting) = (shown(&config), self.address.setting());
+                StoreError::Unavailable(format!("no answer from {server} within {limit:?}: check {setting}"))
+            })?
+            .map_err(|error| StoreError::Unavailable(explain(&config, &self.address, &error)))?;
         // Whoever uses the connection is told of its end as well.
         let connection = tokio::spawn(async move { drop(connection.await) });
         Ok(ClientWrapper::new(client, connection))
@@ -77,15 +80,16 @@ impl Manager for Dialer {
 }
 
 /// What a person can do about the usual refusals.
-fn explain(config: &Config, error: &Error) -> String {
+fn explain(config: &Config, address: &Address, error: &Error) -> String {
+    let setting = address.setting();
     let (server, user, database) = (shown(config), user(config), database(config));
     let said = fault::text(error);
     match error.code() {
         Some(code) if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-            format!("{server} refused the user {user} or its password: check the address of the database ({said})")
+            format!("{server} refused the user {user} or its password: check {setting} ({said})")
         }
         Some(code) if *code == SqlState::INVALID_CATALOG_NAME => {
-            format!("{server} has no database {database}: create it, or check the address of the database ({said})")
+            format!("{server} has no database {database}: create it, or check {setting} ({said})")
         }
         Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
             format!("{user} may not use the database {database} on {server}: grant it CONNECT ({said})")
@@ -93,6 +97,7 @@ fn explain(config: &Config, error: &Error) -> String {
         Some(code) if *code == SqlState::TOO_MANY_CONNECTIONS => {
             format!("{server} has no connection left: raise its max_connections, or run fewer processes ({said})")
         }
-        _ => format!("no connection to {server}: {said}"),
+        Some(_) => format!("no connection to {server}: {said}"),
+        None => format!("no connection to {server}, which {setting} names: {said}"),
     }
 }
