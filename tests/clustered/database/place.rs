@@ -181,7 +181,7 @@ pub(super) fn impatient() -> Settings {
         statement_timeout: Duration::from_secs(20),
         lock_timeout: Duration::from_secs(20),
         idle_timeout: Duration::from_millis(500),
-        answer_timeout: Duration::from_secs(2),
+        answer_timeout: Duration::from_secs(5),
         ..Settings::default()
     }
 }

@@ -12,8 +12,7 @@ use super::{shared, store_settings};
 
 /// What the store says at this address; it must be something that waiting may help with.
 async fn refusal(url: &str) -> String {
-    let settings = Settings { connect_timeout: Duration::from_secs(2), ..Settings::default() };
-    match Place::store_through(url, &settings).ready().await {
+    match Place::store_through(url, &Settings::default()).ready().await {
         Err(StoreError::Unavailable(why)) => why,
         other => panic!("{url}: {other:?}"),
     }

@@ -104,7 +104,7 @@ async fn a_connection_that_is_cut_in_the_middle_leaves_nothing_and_the_next_try_
 async fn a_statement_or_a_lock_that_takes_too_long_is_to_be_tried_again() {
     let place = Place::new().await;
     place.knows(3).await;
-    let short = Duration::from_millis(200);
+    let short = Duration::from_secs(1);
     let limits = [
         (Settings { statement_timeout: short, ..impatient() }, "statement timeout"),
         (Settings { lock_timeout: short, ..impatient() }, "lock timeout"),
@@ -177,7 +177,7 @@ async fn a_transaction_that_loses_a_deadlock_is_done_again() {
     place
         .run("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET deadlock_timeout = 2000'; END $$")
         .await;
-    let store_again = place.store();
+    let store_again = place.store_with(&Settings { lock_timeout: Duration::from_secs(20), ..Settings::default() });
     let held = place.hold(&format!("SET LOCAL deadlock_timeout = 60000; {HOLD_HINTS}")).await;
     let receipt = one.webhook.receipt;
     let batch = [one.clone()];
