@@ -3,11 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod composed;
+mod demo;
 mod deployment;
 mod native;
 mod progress;
 mod scene;
 
+use std::sync::OnceLock;
+
+use tests::compose::Engine;
 use tokio::sync::Mutex;
 
 use crate::composed::Composed;
@@ -47,16 +51,29 @@ async fn is_right_whatever_is_restarted(mut scene: Scene<impl Deployment>) {
     say("taken down");
 }
 
+/// The engine of this machine; where none answers, one line says so, and native processes are all there is.
+fn engine() -> Option<Engine> {
+    static FOUND: OnceLock<Option<Engine>> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let played_without = |why| say(&format!("{why}: the scenes are played by native processes only"));
+        Engine::find().map_err(played_without).ok()
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_composed_stack_is_right_whatever_is_restarted() {
     let _alone = ONE_AT_A_TIME.lock().await;
-    let engine = match tests::compose::Engine::find() {
-        Ok(engine) => engine,
-        Err(why) => return say(&format!("{why}: the scenes are played by native processes only")),
-    };
+    let Some(engine) = engine() else { return };
     let scene = Composed::up(engine).await;
     scene.deployment.is_locked_down();
     is_right_whatever_is_restarted(scene).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_up_is_a_living_demo() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let Some(engine) = engine() else { return };
+    demo::lives(engine).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,13 @@
 //! A deployment, a Finlink that shares no code with ours, and what must be true of the two.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
 use tests::deployment;
 use tests::finlink::{ConnectionStatus, Credentials, FakeFinlink, World, as_listed};
-use tests::http::{self, Message};
+use tests::http;
 use tests::looking::{array, bare, eventually};
 use tests::sender::{Flood, Sender, naming};
 use tests::signing::SigningKey;
@@ -131,23 +132,13 @@ impl<D: Deployment> Scene<D> {
     /// The user's API shows every connection as Finlink does, row by row.
     pub(crate) async fn state_equals_truth(&self) {
         let shown = eventually("the state equals the truth", async || {
-            let answer = self.ask_api("/v1/connections?limit=1000").await?;
-            let listed = answer.json().map_err(|error| format!("{error:#}"))?;
+            let listed = ask_api(self.deployment.api(), "/v1/connections?limit=1000").await?;
             let listed: Vec<Value> = array(listed["connections"].clone()).iter().map(bare).collect();
             let truth = self.finlink.fake.world(|world| world.connections(&self.finlink.app.client_id));
             let truth: Vec<Value> = truth.iter().map(|connection| as_listed(APP, connection)).collect();
             if listed == truth { Ok(()) } else { Err(format!("{listed:#?}\nis not\n{truth:#?}")) }
         });
         shown.await;
-    }
-
-    async fn ask_api(&self, target: &str) -> Result<Message, String> {
-        let token = deployment::text("secrets/demo/api_token").unwrap();
-        let request =
-            format!("GET {target} HTTP/1.1\r\nhost: finlinkd.test\r\nauthorization: Bearer {}\r\n\r\n", token.trim());
-        let answer = http::once(self.deployment.api(), request.as_bytes()).await;
-        let answer = answer.map_err(|error| format!("{error:#}"))?;
-        if answer.status() == 200 { Ok(answer) } else { Err(format!("{} {}", answer.line, answer.text())) }
     }
 
     /// Every job of `prometheus.yml` has targets, those of the consumers are so many, and each was scraped.
@@ -201,4 +192,16 @@ impl<D: Deployment> Scene<D> {
         });
         proven.await;
     }
+}
+
+/// What the user's API answers to one who has its token; an error is what it says instead.
+pub(crate) async fn ask_api(api: SocketAddr, target: &str) -> Result<Value, String> {
+    let token = deployment::text("secrets/demo/api_token").unwrap();
+    let token = token.trim();
+    let request = format!("GET {target} HTTP/1.1\r\nhost: finlinkd.test\r\nauthorization: Bearer {token}\r\n\r\n");
+    let answer = http::once(api, request.as_bytes()).await.map_err(|error| format!("{error:#}"))?;
+    if answer.status() != 200 {
+        return Err(format!("{} {}", answer.line, answer.text()));
+    }
+    answer.json().map_err(|error| format!("{error:#}"))
 }
