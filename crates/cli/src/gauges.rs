@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use events::{AppName, UtcMicros};
 use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
-use store::{DeadLetterReason, Inspect, Totals};
+use store::{DeadLetterReason, Inspect, SharedClock, Totals};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,11 @@ const GAP_KINDS: [&str; 3] = ["import", "update", "token"];
 
 /// The books are proven once in so many sums.
 const LEDGER_EVERY_SUMS: u32 = 60;
+
+/// Clocks further apart than this are told of. A webhook's signature may be no more than 5 minutes from the future.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(10);
+/// So many sums in a row must find it: a machine that slept knows an old answer for a moment.
+const CLOCK_OFF_TOLD_SUMS: u32 = 3;
 
 /// How often the sums are made.
 const EVERY: Duration = Duration::from_secs(5);
@@ -161,7 +166,8 @@ pub(crate) fn start(
     let store = store.map(|store| {
         let (health, state) = watch::channel(Health::Ready);
         readiness.part("store", move || state.borrow().clone());
-        Sums { inspect: store.inspect(), gauges, proofs: Proofs::default(), health }
+        let (proofs, clock) = (Proofs::default(), SharedClock::default());
+        Sums { inspect: store.inspect(), gauges, proofs, clock, clock_off_sums: 0, health }
     });
     if queue.is_none() && store.is_none() {
         return Ok(None);
@@ -173,6 +179,9 @@ struct Sums {
     inspect: Arc<dyn Inspect>,
     gauges: Option<Gauges>,
     proofs: Proofs,
+    clock: SharedClock,
+    /// Sums in a row that found this machine's clock off.
+    clock_off_sums: u32,
     health: watch::Sender<Health>,
 }
 
@@ -185,11 +194,11 @@ async fn run(mut sums: Option<Sums>, queue: Option<Queue>, stop: CancellationTok
             () = stop.cancelled() => return Ok(()),
             _ = ticks.tick() => {}
         }
-        let now = UtcMicros::now();
         if let Some(queue) = &queue {
-            queue.show(now);
+            queue.show(UtcMicros::now());
         }
         if let Some(sums) = &mut sums {
+            let now = sums.now().await;
             sums.make(now).await;
             if made.is_multiple_of(LEDGER_EVERY_SUMS) {
                 sums.prove(now).await;
@@ -200,6 +209,20 @@ async fn run(mut sums: Option<Sums>, queue: Option<Queue>, stop: CancellationTok
 }
 
 impl Sums {
+    /// The store's time. That this machine's is another is told once.
+    async fn now(&mut self) -> UtcMicros {
+        let now = self.clock.now(self.inspect.time()).await;
+        let own = UtcMicros::now();
+        let off = own.since(now).max(now.since(own));
+        self.clock_off_sums = if off > CLOCKS_APART_MAX { self.clock_off_sums.saturating_add(1) } else { 0 };
+        if self.clock_off_sums == CLOCK_OFF_TOLD_SUMS {
+            let way = if own > now { "ahead of" } else { "behind" };
+            let seconds = off.as_secs();
+            tracing::warn!("this machine's clock is {seconds} s {way} the database's, by which finlinkd goes: set it");
+        }
+        now
+    }
+
     /// Proves the books; a store that does not answer is told of by the sums.
     async fn prove(&mut self, now: UtcMicros) {
         let Some(gauges) = &self.gauges else { return };

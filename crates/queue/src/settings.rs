@@ -41,7 +41,8 @@ pub struct SpoolSettings {
     pub folder: PathBuf,
     /// The most that one instance's spool may hold, in bytes of bodies and envelopes.
     pub bytes_max: u64,
-    /// Bytes of the disk that are left to others: with less than this free, the spool refuses.
+    /// Bytes of the disk that are left to others: with less than this free, the spool refuses. 16 MiB at least, which it may
+    /// need to remove what it has.
     pub reserve_bytes: u64,
     /// How long the broker may be silent about a message before it goes to the spool.
     #[serde(with = "humantime_serde")]

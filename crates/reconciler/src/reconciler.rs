@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events::UtcMicros;
-use store::{AppPin, Due, Lease, Refresh, StoreError};
+use store::{AppPin, Due, Lease, Refresh, SharedClock, StoreError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -119,9 +119,11 @@ impl Reconciler {
     /// Works until `stop`, then gives the lease back. A read under way is given up, its claim given back.
     pub async fn run(mut self, stop: CancellationToken) {
         self.stop = stop.clone();
+        let mut time = SharedClock::default();
         while !stop.is_cancelled() {
-            let step = self.step(UtcMicros::now()).await;
-            let pause = step.next_at.since(UtcMicros::now());
+            let clock = Clock::starting(time.now(self.shared.refresh.time()).await);
+            let step = self.step(clock.now()).await;
+            let pause = step.next_at.since(clock.now());
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}

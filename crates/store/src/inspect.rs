@@ -253,6 +253,11 @@ pub struct Totals {
 /// A person's port.
 #[async_trait]
 pub trait Inspect: Send + Sync {
+    /// The clock of the store, which those who share it go by. A store that nobody shares goes by this machine's.
+    async fn time(&self) -> Result<UtcMicros, StoreError> {
+        Ok(UtcMicros::now())
+    }
+
     /// Lists deliveries, newest first.
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryRow>, StoreError>;
 

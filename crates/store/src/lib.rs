@@ -6,6 +6,7 @@
 //! Promises: every method is one transaction, or says that it is not; what it returned `Ok` for is on disk.
 
 mod books;
+mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
@@ -23,6 +24,7 @@ mod settings;
 pub mod sqlite;
 mod tally;
 
+pub use clock::SharedClock;
 pub use error::StoreError;
 pub use feed::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page};
 pub use inspect::{

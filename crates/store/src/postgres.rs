@@ -13,6 +13,7 @@
 mod address;
 mod books;
 mod claims;
+mod clock;
 mod columns;
 mod deliveries;
 mod fault;

@@ -242,6 +242,11 @@ pub(crate) fn of_one_app(lease: &Lease, observations: &[Observation]) -> Result<
 /// The reconciler's port.
 #[async_trait]
 pub trait Refresh: Send + Sync {
+    /// The clock of the store, which those who share it go by. A store that nobody shares goes by this machine's.
+    async fn time(&self) -> Result<UtcMicros, StoreError> {
+        Ok(UtcMicros::now())
+    }
+
     /// Makes the app known, its first sweep due at once, and pins it to its client; [`StoreError::Incompatible`] where it is
     /// pinned to another.
     async fn enrol(&self, pin: &AppPin, now: UtcMicros) -> Result<(), StoreError>;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use simulator::{Settings, Simulator};
 use tests::finlink::Credentials;
 use tests::looking::eventually;
+use tests::roles::role_of;
 use tests::scraping;
 use tests::servers::{Postgres, PostgresExporter, Prometheus, RabbitMq, RabbitMqOptions, VirtualHost, free_port};
 use tokio::task::JoinHandle;
@@ -72,8 +73,7 @@ impl Scene {
 
         let mut places: BTreeMap<&str, Vec<SocketAddr>> = BTreeMap::new();
         for name in ALL {
-            let role = name.split('-').next().unwrap();
-            places.entry(role).or_default().push(roles.get(name).address("admin_listen").await.unwrap());
+            places.entry(role_of(name)).or_default().push(roles.get(name).address("admin_listen").await.unwrap());
         }
         places.insert("rabbitmq", vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))]);
         places.insert("postgres-exporter", vec![exporter.address()]);

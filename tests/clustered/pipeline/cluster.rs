@@ -2,6 +2,7 @@
 //! nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -74,6 +75,11 @@ impl Cluster {
         let queue = tokio::task::block_in_place(broker::deployed);
         let store = tokio::task::block_in_place(|| database::shared().url(&database::new_database()));
         Self::on(Queue::Deployed(queue), store).await
+    }
+
+    /// The data folder of `name`.
+    pub(crate) fn folder_of(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// How `name` starts; its role stands before the dash, and each has a folder of its own.

@@ -1,9 +1,11 @@
 //! The split roles as processes of their own, on a real RabbitMQ and a real PostgreSQL: converging, and broken in every way.
 
 mod broker_away;
+mod clocks;
 pub(crate) mod cluster;
 mod convergence;
 mod database_away;
+mod full_disk;
 mod keys;
 mod kills;
 mod relay;

@@ -1,5 +1,8 @@
 //! Wrong passwords, places, schemas and clients: one clear line, and no loop of crashes.
 
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
 use serde_json::Value;
 use tests::binary::Finlinkd;
 use tests::finlink::{ConnectionStatus, Endpoint, World};
@@ -113,4 +116,56 @@ async fn the_feed_serves_its_api_while_the_broker_refuses_it() {
     let listed = feed.api("/v1/connections").await.unwrap().json().unwrap();
     assert_eq!(listed["connections"].as_array().map(Vec::len), Some(TOKENS.len()), "{listed}");
     roles.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_without_permission_is_told_what_it_may_not_and_keeps_what_it_cannot_send() {
+    let cluster = Cluster::shared().await;
+    // Each logs in as the other: an ingress may not declare or read, a consumer may not publish.
+    let wrong = |name: &str, user: &str| cluster.setup(name).with("QUEUE__URL", &cluster.queue.address_of(user));
+    let consumer = wrong("consumer-1", "ingress").run_role("consumer").await.unwrap();
+    let ingress = wrong("ingress-1", "feed").run_role("ingress").await.unwrap();
+    for part in ["queue", "dead_letters"] {
+        let named = eventually("readiness names the refusal", async || {
+            let health = consumer.admin("/readyz").await.unwrap().json().unwrap();
+            let part = &health["parts"][part];
+            if part["status"] == "degraded" && part.to_string().contains("refused for user") {
+                Ok(())
+            } else {
+                Err(health.to_string())
+            }
+        });
+        named.await;
+    }
+    let kept = cluster.sender(&ingress).await.send(TOKENS[0]).await.unwrap();
+    for process in [&consumer, &ingress] {
+        assert!(complaints(process) <= BROKER_CONNECTIONS_MAX, "{}", process.last_lines());
+    }
+    ingress.stop().await.unwrap();
+    consumer.stop().await.unwrap();
+
+    // With the right ones nothing was lost.
+    let roles = cluster.start_all(&["ingress-1", "consumer-1"]).await;
+    cluster.keeps(&[kept]).await;
+    for part in ["queue", "dead_letters"] {
+        is_said_to_be(roles.get("consumer-1"), Some(part), "ready").await;
+    }
+    roles.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_with_other_arguments_is_named_and_nothing_is_taken_from_it() {
+    let mut cluster = Cluster::shared().await;
+    let address = tokio::task::block_in_place(broker::new_virtual_host);
+    let connection = Connection::connect(&address, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare("finlinkd.webhooks".into(), durable, FieldTable::default()).await.unwrap();
+    cluster.queue = Queue::At(address);
+    let consumer = cluster.start("consumer-1").await;
+    let said = is_said_to_be(&consumer, Some("queue"), "degraded").await;
+    let told = consumer.logged("the queue", |record| record.to_string().contains("exists with other properties")).await;
+    assert!(complaints(&consumer) <= BROKER_CONNECTIONS_MAX, "{said:#}\n{told:?}");
+    told.unwrap();
+    consumer.stop().await.unwrap();
 }

@@ -1,6 +1,6 @@
 //! `GET /v1/connections` and `GET /v1/connections/{token}`.
 
-use ::events::{AppName, Connection, ConnectionToken, UtcMicros};
+use ::events::{AppName, Connection, ConnectionToken};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use listener::Problem;
@@ -73,7 +73,8 @@ pub(super) async fn one(
     let token = path.parse::<ConnectionToken>().map_err(|_| not_found())?;
     let connection = find(&api, app.as_ref(), &token).await?;
     let Some(within) = within else { return Ok(answer(&One { connection, fresh: None })) };
-    let (connection, fresh) = freshness::wait(&api, connection, within, UtcMicros::now()).await?;
+    let now = api.inspect.time().await.map_err(|error| store_problem(&error))?;
+    let (connection, fresh) = freshness::wait(&api, connection, within, now).await?;
     Ok(answer(&One { connection, fresh: Some(fresh) }))
 }
 

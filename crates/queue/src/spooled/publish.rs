@@ -8,6 +8,10 @@ use super::late::{Sending, watch_for};
 use super::{Core, disk};
 use crate::{Message, PublishError, QueueState};
 
+/// Removing messages is writing too, into SQLite's log, which grows until it can be written back. A spool that filled its disk
+/// to the last byte could be emptied by nobody but a person.
+const HOUSEKEEPING_BYTES: u64 = 16 * 1024 * 1024;
+
 /// What the broker said to a message.
 enum Answer {
     Confirmed,
@@ -102,11 +106,16 @@ impl Core {
         self.spool.insert(message).await
     }
 
-    /// Whether enough of the disk is left to others.
+    /// What the spool leaves free of its disk.
+    pub(super) fn reserve_bytes(&self) -> u64 {
+        self.settings.reserve_bytes.max(HOUSEKEEPING_BYTES)
+    }
+
+    /// Whether enough of the disk is left to others, and to this spool itself for removing what it has.
     pub(super) fn check_reserve(&self) -> Result<(), PublishError> {
         let free = disk::free_bytes(&self.folder)
             .map_err(|error| PublishError::Unavailable(format!("the disk of the spool: {error}")))?;
-        let reserve = self.settings.reserve_bytes;
+        let reserve = self.reserve_bytes();
         if free < reserve {
             return Err(PublishError::Full(format!("the disk has {free} bytes left, {reserve} are reserved")));
         }

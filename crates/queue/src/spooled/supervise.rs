@@ -112,7 +112,7 @@ impl Core {
 
     /// What this instance's own spool may still take; 0 where its disk does not answer.
     fn room_bytes(&self) -> u64 {
-        let left_of_disk = disk::free_bytes(&self.folder).unwrap_or(0).saturating_sub(self.settings.reserve_bytes);
+        let left_of_disk = disk::free_bytes(&self.folder).unwrap_or(0).saturating_sub(self.reserve_bytes());
         left_of_disk.min(self.spool.shared.room_bytes())
     }
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::fault::Fault;
 use super::session::{Session, Value};
-use super::{PostgresStore, columns, letters};
+use super::{PostgresStore, clock, columns, letters};
 use crate::listing::Bound;
 use crate::{
     Books, ConnectionFilter, DeadLetterFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation,
@@ -58,6 +58,10 @@ pub(super) async fn rows<T>(
 
 #[async_trait]
 impl Inspect for PostgresStore {
+    async fn time(&self) -> Result<UtcMicros, StoreError> {
+        self.read((), |session, ()| Box::pin(clock::read(session))).await
+    }
+
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryRow>, StoreError> {
         self.read(filter.clone(), |session, filter| Box::pin(deliveries::list(session, filter))).await
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::fault::Fault;
 use super::session::Session;
-use super::{PostgresStore, claims, columns, hints, keys, lease, observe, operator, pending};
+use super::{PostgresStore, claims, clock, columns, hints, keys, lease, observe, operator, pending};
 use crate::{
     AppPin, Claim, Claimed, Due, KeySource, KidOrder, Lease, Observation, PendingWebhook, Postponement, Refresh,
     Ruling, SealedSession, StoreError, StoredKey, UndecidedKid,
@@ -25,6 +25,10 @@ async fn live_tokens(session: &Session, app: &AppName) -> Result<Vec<ConnectionT
 
 #[async_trait]
 impl Refresh for PostgresStore {
+    async fn time(&self) -> Result<UtcMicros, StoreError> {
+        self.read((), |session, ()| Box::pin(clock::read(session))).await
+    }
+
     async fn enrol(&self, pin: &AppPin, now: UtcMicros) -> Result<(), StoreError> {
         self.write((pin.clone(), now), |session, (pin, now)| Box::pin(lease::enrol(session, pin, *now))).await
     }

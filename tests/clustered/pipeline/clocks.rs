@@ -1,0 +1,61 @@
+//! Machines whose clocks are hours apart: the table of connections is right all the same, and one reconciler stands in for
+//! another as soon as ever.
+
+use tests::binary::Finlinkd;
+use tests::circumstances::with_a_clock_off_by;
+use tests::finlink::ConnectionStatus;
+use tests::looking::eventually;
+use tests::roles::role_of;
+use tests::sender::naming;
+
+use super::cluster::{Cluster, TOKENS, events_once};
+
+async fn start(cluster: &Cluster, name: &str, hours: i32) -> Finlinkd {
+    with_a_clock_off_by(cluster.setup(name), hours).unwrap().run_role(role_of(name)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_whose_clocks_are_hours_apart_work_together() {
+    let cluster = Cluster::shared().await;
+    cluster.put_all(&TOKENS.map(ConnectionStatus::pending));
+    let first = start(&cluster, "reconciler-1", 2).await;
+    let ahead = start(&cluster, "ingress-1", 3).await;
+    let behind = start(&cluster, "ingress-2", -3).await;
+    let consumer = start(&cluster, "consumer-1", -3).await;
+    let feed = start(&cluster, "feed-1", 1).await;
+    cluster.converges(|| cluster.truth()).await;
+    first.said("ahead of the database's").await.unwrap();
+    consumer.said("behind the database's").await.unwrap();
+
+    // Three hours old, as its receiver sees it: a repetition may be a day old.
+    let acknowledged = cluster.sender(&ahead).await.send(TOKENS[0]).await.unwrap();
+
+    // From three hours in the future, as its receiver sees it: that clock has to be set. Until this ingress has the key it
+    // keeps such webhooks, and they are rejected once the key is known.
+    let sender = cluster.sender(&behind).await;
+    let refused = eventually("the ingress that is behind refuses", async || {
+        let answer = sender.post(&naming(TOKENS[0])).await.unwrap();
+        if answer.status() == 401 { Ok(()) } else { Err(format!("{} {}", answer.line, answer.text())) }
+    });
+    refused.await;
+    let outcome = |record: &serde_json::Value| record["outcome"] == "signature_not_yet";
+    behind.logged("that it is from the future", outcome).await.unwrap();
+
+    // The standby's clock is four hours behind that of the one it stands in for, which died with the lease.
+    let second = start(&cluster, "reconciler-2", -2).await;
+    first.kill().await.unwrap();
+    cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
+    cluster.converges(|| cluster.truth()).await;
+    cluster.keeps(&[acknowledged]).await;
+    // Nor does anything that the first one scheduled wait for hours.
+    cluster.put_all(&TOKENS.map(|token| ConnectionStatus::ready(token).failed(true)));
+    cluster.converges(|| cluster.truth()).await;
+    let fresh = feed.api(&format!("/v1/connections/{}?fresh_within=60s", TOKENS[0])).await.unwrap().json().unwrap();
+    assert_eq!(fresh["fresh"], true, "{fresh}");
+    events_once(&feed).await;
+
+    for process in [ahead, behind, consumer, second, feed] {
+        process.stop().await.unwrap();
+    }
+    cluster.books_are_right(2).await;
+}
