@@ -3,6 +3,7 @@
 //! Each may be stopped, killed, frozen and started again by the test that owns it, on the same port and the same data.
 
 mod deployed;
+mod ports;
 mod postgres;
 mod process;
 mod prometheus;
@@ -10,7 +11,8 @@ mod rabbitmq;
 mod user;
 
 pub use deployed::VirtualHost;
+pub use ports::free_port;
 pub use postgres::Postgres;
-pub use process::{ServerProcess, free_port};
+pub use process::ServerProcess;
 pub use prometheus::{PostgresExporter, Prometheus};
 pub use rabbitmq::{RabbitMq, RabbitMqOptions};

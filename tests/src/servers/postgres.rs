@@ -8,7 +8,8 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::process::{self, ServerProcess, free_port};
+use super::ports::free_port;
+use super::process::{self, ServerProcess};
 use super::{deployed, user};
 use crate::{deployment, usage};
 

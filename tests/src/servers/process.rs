@@ -1,19 +1,12 @@
 //! One server process: its output in a file, ended by id when dropped.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
-
-/// A port of the loopback address that nobody listens on.
-pub fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
-    Ok(listener.local_addr()?.port())
-}
 
 /// A running child process; killed when dropped, and also when this process ends without dropping it (a server shared by
 /// tests is never dropped, and a test may be killed).

@@ -10,7 +10,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::Postgres;
-use super::process::{ServerProcess, free_port};
+use super::ports::free_port;
+use super::process::ServerProcess;
 use crate::http;
 
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -10,7 +10,8 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::process::{ServerProcess, free_port};
+use super::ports::free_port;
+use super::process::ServerProcess;
 use super::user;
 
 const BIN: &str = "/usr/lib/rabbitmq/bin";
