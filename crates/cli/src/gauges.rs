@@ -167,7 +167,7 @@ pub(crate) fn start(
         let (health, state) = watch::channel(Health::Ready);
         readiness.part("store", move || state.borrow().clone());
         let (proofs, clock) = (Proofs::default(), SharedClock::default());
-        Sums { inspect: store.inspect(), gauges, proofs, clock, clock_off_sums: 0, health }
+        Sums { inspect: store.inspect(), gauges, proofs, clock, off_in_a_row: 0, health }
     });
     if queue.is_none() && store.is_none() {
         return Ok(None);
@@ -181,7 +181,7 @@ struct Sums {
     proofs: Proofs,
     clock: SharedClock,
     /// Sums in a row that found this machine's clock off.
-    clock_off_sums: u32,
+    off_in_a_row: u32,
     health: watch::Sender<Health>,
 }
 
@@ -214,8 +214,8 @@ impl Sums {
         let now = self.clock.now(self.inspect.time()).await;
         let own = UtcMicros::now();
         let off = own.since(now).max(now.since(own));
-        self.clock_off_sums = if off > CLOCKS_APART_MAX { self.clock_off_sums.saturating_add(1) } else { 0 };
-        if self.clock_off_sums == CLOCK_OFF_TOLD_SUMS {
+        self.off_in_a_row = if off > CLOCKS_APART_MAX { self.off_in_a_row.saturating_add(1) } else { 0 };
+        if self.off_in_a_row == CLOCK_OFF_TOLD_SUMS {
             let way = if own > now { "ahead of" } else { "behind" };
             let seconds = off.as_secs();
             tracing::warn!("this machine's clock is {seconds} s {way} the database's, by which finlinkd goes: set it");
