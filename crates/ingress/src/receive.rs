@@ -24,19 +24,19 @@ const PASSED_ON_BYTES_MAX: usize = 255;
 /// What HTTP adds to a header's name and value: the colon, a space, the end of the line.
 const HEADER_OVERHEAD_BYTES: usize = 4;
 
-/// Sets up the receiver's paths. Called by each worker on its own thread.
+/// Every path leads to one service, which tells them apart: finding a path among patterns costs more than reading a head.
+/// Called by each worker on its own thread.
 pub(crate) fn routes(routes: &mut ServiceConfig, receiver: web::Data<Receiver>) {
     receiver.publisher.attach_thread();
-    routes
-        .app_data(receiver)
-        .service(web::resource(["/webhooks/{app}", "/webhooks/{app}/"]).to(webhook))
-        .default_service(web::to(elsewhere));
+    routes.app_data(receiver).default_service(web::to(webhook));
 }
 
 async fn webhook(request: HttpRequest, mut payload: Payload, receiver: web::Data<Receiver>) -> HttpResponse {
-    let Some(app) = request.match_info().get("app").and_then(|name| receiver.apps.get(name)) else {
+    let named = named(request.match_info().unprocessed());
+    let Some(app) = named.and_then(|name| receiver.apps.get(name)) else {
+        let outcome = if named.is_some() { Outcome::UnknownApp } else { Outcome::UnknownPath };
         let visit = Visit::begin(&receiver, &receiver.apps.nobody);
-        return unread::hold(payload, visit.refuse(&request, Outcome::UnknownApp.into()));
+        return unread::hold(payload, visit.refuse(&request, outcome.into()));
     };
     let visit = Visit::begin(&receiver, &app.series);
     match take(&receiver, app, &request, &mut payload).await {
@@ -45,9 +45,11 @@ async fn webhook(request: HttpRequest, mut payload: Payload, receiver: web::Data
     }
 }
 
-async fn elsewhere(request: HttpRequest, payload: Payload, receiver: web::Data<Receiver>) -> HttpResponse {
-    let visit = Visit::begin(&receiver, &receiver.apps.nobody);
-    unread::hold(payload, visit.refuse(&request, Outcome::UnknownPath.into()))
+/// The app in `/webhooks/{app}`, where a slash at the end is tolerated.
+fn named(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("/webhooks/")?;
+    let name = rest.strip_suffix('/').unwrap_or(rest);
+    (!name.is_empty() && !name.contains('/')).then_some(name)
 }
 
 /// Why there is no 200.
@@ -164,6 +166,23 @@ impl Drop for Visit<'_> {
     fn drop(&mut self) {
         if !self.ended {
             self.series.count(Outcome::Abandoned);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn an_app_is_named_by_one_segment() {
+        for path in ["/webhooks/demo", "/webhooks/demo/"] {
+            assert_eq!(named(path), Some("demo"), "{path}");
+        }
+        for path in
+            ["", "/", "/webhooks", "/webhooks/", "/webhooks//", "/webhooks/demo//", "/webhooks/a/b", "/other/demo"]
+        {
+            assert_eq!(named(path), None, "{path}");
         }
     }
 }

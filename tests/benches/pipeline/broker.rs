@@ -12,7 +12,8 @@ use tests::load::Pace;
 use tests::servers::{RabbitMq, RabbitMqOptions};
 use tests::usage;
 
-use crate::receiver::Bench;
+use crate::parts::verifications_per_second;
+use crate::receiver::{Bench, CONNECTIONS};
 use crate::report::{Report, figure, median};
 
 const EACH: Duration = Duration::from_secs(4);
@@ -50,13 +51,30 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
     signed(&bench, &broker, report)
 }
 
-/// The receiver with signatures: its best rate, and its latency at half of that.
+/// The receiver with signatures: its best rate beside what its parts allow, and its latency at half of it.
 fn signed(bench: &Bench, broker: &RabbitMq, report: &mut Report) -> Result<()> {
-    let run = receiver(bench, broker, "signed-broker", 256)?;
-    run.show("receiver before RabbitMQ, signed, 256 connections");
+    let (mut nothing, mut bare, mut whole) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        nothing.push(receiver(bench, broker, "nothing", CONNECTIONS)?);
+        bare.push(bare_publisher(bench, broker, CONNECTIONS)?);
+        whole.push(receiver(bench, broker, "signed-broker", CONNECTIONS)?);
+    }
+    let [nothing, bare, whole] = [nothing, bare, whole].map(|runs| Run::median(&runs));
+    let verification_us = 1e6 / verifications_per_second()?;
+    nothing.show(&format!("HTTP with nothing behind it, {CONNECTIONS} connections"));
+    figure("verification, processor time for one", verification_us, "us");
+    whole.show(&format!("receiver before RabbitMQ, signed, {CONNECTIONS} connections"));
+    // Load, receiver and broker share the processor: what the parts take of it bounds the whole.
+    let parts_us = nothing.load_us + nothing.receiver_us + verification_us + bare.load_us + bare.broker_us;
+    let cores = std::thread::available_parallelism()?.get() as f64;
+    let aim = "0.85 or more";
+    report.ratio("signed / what the parts' processor time allows", whole.per_second, cores * 1e6 / parts_us, aim);
+    let whole_us = whole.load_us + whole.receiver_us + whole.broker_us;
+    report.ratio("  the parts' processor time / the whole's", parts_us, whole_us, aim);
+
     let (server, _folder) = bench.server_with("signed-broker", &broker.url())?;
-    bench.load(&server, 256, WARM_UP, Pace::Closed)?;
-    let half = bench.load(&server, 256, EACH, Pace::Open(run.per_second / 2.0))?;
+    bench.load(&server, CONNECTIONS, WARM_UP, Pace::Closed)?;
+    let half = bench.load(&server, CONNECTIONS, EACH, Pace::Open(whole.per_second / 2.0))?;
     report.against("signed before RabbitMQ at half of its best rate: p99", half.latency_ms(0.99), "ms", "under 30");
     report.against("  resident memory", server.resident_mib()?, "MiB", "under 128");
     Ok(())

@@ -25,7 +25,8 @@ pub(crate) fn measure(_: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn verifications_per_second() -> Result<f64> {
+/// On one core.
+pub(crate) fn verifications_per_second() -> Result<f64> {
     let key = SigningKey::generate()?;
     let app: AppName = APP.parse()?;
     let mut keys = KeySet::default();
