@@ -6,6 +6,7 @@ pub(crate) mod cluster;
 mod convergence;
 mod database_away;
 mod full_disk;
+mod hung_up;
 mod keys;
 mod kills;
 mod relay;
