@@ -3,6 +3,7 @@
 mod attempts;
 mod confirms;
 mod definitions;
+mod encrypted;
 mod exchange;
 mod network;
 mod outages;
