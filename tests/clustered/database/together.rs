@@ -143,10 +143,10 @@ async fn a_lease_is_taken_over_between_transactions_and_what_comes_after_is_refu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_clock_but_the_callers_decides_and_one_that_is_ahead_costs_a_takeover_and_no_more() {
+async fn a_process_whose_time_is_ahead_costs_a_takeover_and_no_more() {
     let place = Place::new().await;
     let (behind, ahead) = (place.store(), place.store());
-    // The scenarios' times are not the server's: it decides nothing.
+    // A port goes by the time that it is given; whose clock that is, the processes agree on (`SharedClock`).
     let lease = place.enrolled(&behind).await;
     assert!(behind.lease(&app(), lease.holder, second(1), second(30)).await.unwrap().is_some());
     let theirs = Uuid::from_u128(3);
