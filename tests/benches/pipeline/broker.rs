@@ -12,7 +12,7 @@ use tests::load::Pace;
 use tests::servers::{RabbitMq, RabbitMqOptions};
 use tests::usage;
 
-use crate::parts::verifications_per_second;
+use crate::parts::verify_for_a_while;
 use crate::receiver::{Bench, CONNECTIONS};
 use crate::report::{Report, figure, median};
 
@@ -60,7 +60,10 @@ fn signed(bench: &Bench, broker: &RabbitMq, report: &mut Report) -> Result<()> {
         whole.push(receiver(bench, broker, "signed-broker", CONNECTIONS)?);
     }
     let [nothing, bare, whole] = [nothing, bare, whole].map(|runs| Run::median(&runs));
-    let verification_us = 1e6 / verifications_per_second()?;
+    let before = usage::cpu_time(std::process::id())?;
+    let (verified, _) = verify_for_a_while()?;
+    let verification = usage::cpu_time(std::process::id())?.saturating_sub(before);
+    let verification_us = verification.as_secs_f64() * 1e6 / verified as f64;
     nothing.show(&format!("HTTP with nothing behind it, {CONNECTIONS} connections"));
     figure("verification, processor time for one", verification_us, "us");
     whole.show(&format!("receiver before RabbitMQ, signed, {CONNECTIONS} connections"));

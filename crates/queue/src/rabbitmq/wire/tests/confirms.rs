@@ -47,13 +47,15 @@ async fn a_confirm_of_several_is_one_for_each_up_to_its_tag_and_none_after() {
 
 #[tokio::test]
 async fn a_refusal_of_several_is_one_for_each_and_leaves_the_rest() {
-    let (mut broker, mut connection, [mut one, mut two, mut three]) = with_messages().await;
-    broker.ack(1, false).await;
+    let (mut broker, mut connection, [mut one, mut two, mut three, mut four]) = with_messages().await;
     broker.nack(2, true).await;
+    exchange(&mut connection).await.unwrap();
+    assert!(is_refused(&mut one) && is_refused(&mut two));
+    assert_eq!((by_now(&mut three), by_now(&mut four)), (None, None));
+    // 0 stands for all there is.
     broker.ack(0, true).await;
     exchange(&mut connection).await.unwrap();
-    assert_eq!((by_now(&mut one), by_now(&mut three)), (STORED, STORED));
-    assert!(is_refused(&mut two));
+    assert_eq!((by_now(&mut three), by_now(&mut four)), (STORED, STORED));
 }
 
 #[tokio::test]
@@ -171,6 +173,20 @@ async fn a_broker_that_blocks_is_kept_and_those_who_wait_are_told() {
     // The time in which it was blocked does not count, but from here on it does.
     connection.check(Instant::now(), HOUR).unwrap();
     assert!(connection.check(Instant::now() + 2 * HOUR, HOUR).is_err());
+}
+
+#[tokio::test]
+async fn the_time_in_which_a_broker_blocks_is_no_delay_of_its_own() {
+    let (mut broker, mut connection) = open().await;
+    let (reply, _answer) = oneshot::channel();
+    let sent_at = Instant::now().checked_sub(Duration::from_secs(10)).unwrap();
+    connection.publish(Request { outgoing: outgoing("x"), reply }, sent_at).unwrap();
+    exchange(&mut connection).await.unwrap();
+    let patience = Duration::from_secs(5);
+    assert!(connection.check(Instant::now(), patience).is_err());
+    broker.say(0, AMQPClass::Connection(connection::AMQPMethod::Unblocked(connection::Unblocked {}))).await;
+    exchange(&mut connection).await.unwrap();
+    connection.check(Instant::now(), patience).unwrap();
 }
 
 #[tokio::test]
