@@ -21,6 +21,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "prometheus", shown_by: "/usr/bin/promtool" },
     Package { name: "prometheus-postgres-exporter", shown_by: "/usr/bin/prometheus-postgres-exporter" },
     Package { name: "libfaketime", shown_by: "/usr/lib/*/faketime/libfaketime.so.1" },
+    Package { name: "openssl", shown_by: "/usr/bin/openssl" },
 ];
 
 /// Makes sure that everything is there; an error names what is not.
