@@ -23,6 +23,7 @@ pub mod letters;
 pub mod observe;
 pub mod order;
 pub mod pending;
+pub mod version5;
 pub mod world;
 
 use std::any::Any;

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use events::{Checkpoint, SequenceRange, UtcMicros};
 use sqlite::rusqlite::Connection;
 use store::conformance::world::{bound, names, webhook};
-use store::conformance::{Engine, Stores};
+use store::conformance::{Engine, Stores, version5};
 use store::sqlite::{OpenError, SqliteStore};
 use store::{DeliveryFilter, Inspect, Intake, MigrateMode, Refresh, Rules, Settings, StoreError};
 use tempfile::TempDir;
@@ -103,6 +103,21 @@ async fn a_schema_is_only_migrated_where_it_may_be() {
     let file = Connection::open(folder.path().join("store.sqlite")).unwrap();
     file.pragma_update(None, "user_version", 1000).unwrap();
     assert!(matches!(SqliteStore::open(&auto), Err(OpenError::Newer { found: 1000, .. })));
+}
+
+#[tokio::test]
+async fn a_filled_store_of_version_5_is_migrated_and_its_program_still_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Connection::open(folder.path().join("store.sqlite")).unwrap();
+    version5::SQLITE.steps.iter().for_each(|step| file.execute_batch(step).unwrap());
+    file.pragma_update(None, "user_version", 5).unwrap();
+    file.execute_batch(&version5::SQLITE.writes(1)).unwrap();
+    let settings = settings(&folder, Rules::default());
+    let stores = Stores::new(SqliteStore::open(&settings).unwrap(), folder);
+    version5::SQLITE.is_found(&stores, 1).await;
+    file.execute_batch(&version5::SQLITE.writes(2)).unwrap();
+    version5::SQLITE.is_found(&stores, 2).await;
+    version5::SQLITE.is_continued(&stores, 2).await;
 }
 
 #[tokio::test]

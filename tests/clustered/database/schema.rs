@@ -1,6 +1,8 @@
 //! The schema: made by many at once, made by nobody where it must not be, and used only where it fits.
 
 use futures_util::future::join_all;
+use store::conformance::Stores;
+use store::conformance::version5::POSTGRES;
 use store::conformance::world::{bound, names, webhook};
 use store::postgres::{PostgresStore, Settings};
 use store::{Intake, MigrateMode, Recorded, Rules, StoreError};
@@ -59,6 +61,27 @@ async fn an_older_schema_is_left_alone_where_the_settings_say_so() {
     assert_eq!(place.number("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").await, 0);
     place.store().ready().await.unwrap();
     assert_eq!(looking(&place).ready().await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filled_database_of_version_5_is_migrated_and_its_program_still_writes() {
+    let place = Place::empty().await;
+    let owner =
+        place.text("SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = current_database()").await;
+    place.run(&format!("SET ROLE {owner}")).await;
+    let versions = "CREATE TABLE schema_migrations (
+            version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
+        INSERT INTO schema_migrations (version, name) SELECT version, 'step' FROM generate_series(1, 5) AS version";
+    place.run(versions).await;
+    for step in POSTGRES.steps {
+        place.run(step).await;
+    }
+    place.run(&POSTGRES.writes(1)).await;
+    let stores = Stores::new(place.store(), ());
+    POSTGRES.is_found(&stores, 1).await;
+    place.run(&POSTGRES.writes(2)).await;
+    POSTGRES.is_found(&stores, 2).await;
+    POSTGRES.is_continued(&stores, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
