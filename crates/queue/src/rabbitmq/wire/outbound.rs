@@ -96,7 +96,11 @@ impl Outbound {
     /// Writes until nothing is left.
     pub(super) fn poll_write(&mut self, stream: &mut Stream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.bytes.len() {
-            match std::task::ready!(Pin::new(&mut *stream).poll_write(context, &self.bytes[self.written..]))? {
+            let Poll::Ready(count) = Pin::new(&mut *stream).poll_write(context, &self.bytes[self.written..])? else {
+                self.forget_written();
+                return Poll::Pending;
+            };
+            match count {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => self.written += count,
             }
@@ -108,5 +112,78 @@ impl Outbound {
             self.bytes.shrink_to(KEPT_BYTES_MAX);
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Makes room at the front, for a buffer that is never empty. No more is moved than was written since the last time.
+    fn forget_written(&mut self) {
+        let left = self.bytes.len() - self.written;
+        if self.written >= left.max(WAITING_BYTES_MAX) {
+            self.bytes.drain(..self.written);
+            self.written = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use amq_protocol::protocol::BasicProperties;
+    use tokio::io::{AsyncRead, ReadBuf};
+
+    use super::*;
+
+    const ROUND_BYTES: usize = 100 * 1024;
+
+    /// Takes so many bytes, then none for a round.
+    struct Slow {
+        left: usize,
+    }
+
+    impl AsyncRead for Slow {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Slow {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            if self.left == 0 {
+                self.left = ROUND_BYTES;
+                return Poll::Pending;
+            }
+            let taken = bytes.len().min(self.left);
+            self.left -= taken;
+            Poll::Ready(Ok(taken))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn a_broker_that_reads_slowly_for_long_does_not_make_the_buffer_grow() {
+        let mut outbound = Outbound::default();
+        let mut stream: Stream = Box::new(Slow { left: ROUND_BYTES });
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut tag = 0;
+        for _ in 0..1000 {
+            while outbound.has_room() {
+                tag += 1;
+                let message = Outgoing {
+                    exchange: "e",
+                    routing_key: "k".into(),
+                    properties: BasicProperties::default(),
+                    body: vec![b'x'; 16 * 1024].into(),
+                };
+                outbound.publish(message, tag, 128 * 1024).unwrap().unwrap();
+            }
+            assert!(outbound.poll_write(&mut stream, &mut context).is_pending());
+            assert!(!outbound.is_empty());
+            assert!(outbound.bytes.capacity() <= 4 * WAITING_BYTES_MAX, "{}", outbound.bytes.capacity());
+        }
     }
 }
