@@ -2,22 +2,21 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::envelope::{self, Outgoing};
+use super::in_flight::{InFlight, Permit};
 use super::lane::{Confirmed, Lane, Request};
 use super::link::{self, Dialer, Links};
 use super::reports::{Conditions, Reporter};
 use super::settings::Settings;
 use crate::{Message, PublishEngine, PublishError, QueueState};
 
-/// Bytes are counted in units of this many, since a semaphore counts in 32 bits.
-const BYTES_PER_PERMIT: usize = 1024;
 /// Messages that may wait for a lane's task.
 const WAITING_PER_LANE_MAX: usize = 1024;
 
@@ -41,8 +40,7 @@ pub(super) struct Engine {
     conditions: watch::Sender<Conditions>,
     home: mpsc::Sender<Request>,
     attached: Mutex<Attached>,
-    messages: Semaphore,
-    bytes: Semaphore,
+    in_flight: Arc<InFlight>,
     _stop: DropGuard,
 }
 
@@ -74,8 +72,7 @@ impl Engine {
             conditions,
             home,
             attached: Mutex::default(),
-            messages: Semaphore::new(settings.in_flight_max),
-            bytes: Semaphore::new((settings.in_flight_bytes_max / BYTES_PER_PERMIT).max(1)),
+            in_flight: InFlight::new(settings.in_flight_max, settings.in_flight_bytes_max),
             settings,
             name,
             _stop: stop.drop_guard(),
@@ -88,17 +85,30 @@ impl Engine {
         if let QueueState::Down(reason) = &*self.state.borrow() {
             return Err(PublishError::Unavailable(reason.clone()));
         }
-        let bytes = outgoing.body.len().div_ceil(BYTES_PER_PERMIT).max(1);
-        let bytes = bytes.min((self.settings.in_flight_bytes_max / BYTES_PER_PERMIT).max(1));
-        let ended = |_| PublishError::Unavailable("the engine has ended".to_owned());
-        let _message = self.messages.acquire().await.map_err(ended)?;
-        let _bytes = self.bytes.acquire_many(u32::try_from(bytes).unwrap_or(u32::MAX)).await.map_err(ended)?;
+        let bytes = outgoing.body.len();
+        let permit = match self.in_flight.try_enter(bytes) {
+            Some(permit) => permit,
+            None => self.wait_for_room(bytes).await?,
+        };
         let (reply, answer) = oneshot::channel();
-        let request = Request { outgoing, reply };
+        let request = Request { outgoing, reply, permit };
         self.lane().send(request).await.map_err(|_| PublishError::Unavailable("the lane has ended".to_owned()))?;
         answer.await.unwrap_or_else(|_| {
             Err(PublishError::OutcomeUnknown("the lane to the broker ended before the confirm came".to_owned()))
         })
+    }
+
+    /// Waits no longer than there is a broker that could make room.
+    async fn wait_for_room(&self, bytes: usize) -> Result<Permit, PublishError> {
+        let ended = || PublishError::Unavailable("the engine has ended".to_owned());
+        let mut state = self.state.clone();
+        tokio::select! {
+            permit = self.in_flight.enter(bytes) => permit.map_err(|_| ended()),
+            down = state.wait_for(|state| matches!(state, QueueState::Down(_))) => match down.as_deref() {
+                Ok(QueueState::Down(reason)) => Err(PublishError::Unavailable(reason.clone())),
+                _ => Err(ended()),
+            },
+        }
     }
 
     /// This thread's lane while there is one, else the home.

@@ -8,10 +8,12 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use super::envelope::Outgoing;
+use super::in_flight::Permit;
 use super::link::{Link, Links};
 use super::reports::{Condition, Reporter};
 use super::settings::Settings;
@@ -22,6 +24,9 @@ use crate::PublishError;
 const TAKEN_MAX: usize = 256;
 /// How often the connection is checked for silence, and confirms for being abandoned.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// Why a request is refused that finds no connection.
+const UNCONNECTED: &str = "there is no connection to the broker";
 
 /// What a confirm said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,7 @@ pub(super) type Reply = oneshot::Sender<Result<Confirmed, PublishError>>;
 pub(super) struct Request {
     pub(super) outgoing: Outgoing,
     pub(super) reply: Reply,
+    pub(super) permit: Permit,
 }
 
 /// What a lane is made of.
@@ -51,7 +57,7 @@ pub(super) struct Lane {
     pub(super) name: String,
 }
 
-enum Ended {
+pub(super) enum Ended {
     /// Every caller is gone and everything is confirmed.
     Drained,
     /// The connection cannot be used any more.
@@ -99,14 +105,14 @@ impl Lane {
             tokio::select! {
                 changed = self.links.changed() => if changed.is_err() {
                     // The supervisor has ended: refuse whoever is left.
-                    refuse(self.requests.recv().await?);
+                    refuse(self.requests.recv().await?, UNCONNECTED);
                 },
-                request = self.requests.recv() => refuse(request?),
+                request = self.requests.recv() => refuse(request?, UNCONNECTED),
             }
         }
     }
 
-    async fn drive(&mut self, mut connection: Connection) -> Ended {
+    pub(super) async fn drive(&mut self, mut connection: Connection) -> Ended {
         let abandoned_after = self.settings.confirm_abandoned_after;
         let mut pump = Pump { taken: Vec::with_capacity(TAKEN_MAX), is_open: true, is_blocked: None };
         let mut check = tokio::time::interval(CHECK_EVERY);
@@ -115,8 +121,13 @@ impl Lane {
             tokio::select! {
                 biased;
                 ended = poll_fn(|context| pump.poll(self, &mut connection, context)) => break ended,
-                _ = check.tick() => if let Err(broken) = connection.check(Instant::now(), abandoned_after) {
-                    break Ended::Lost(broken);
+                _ = check.tick() => {
+                    if let Err(broken) = connection.check(Instant::now(), abandoned_after) {
+                        break Ended::Lost(broken);
+                    }
+                    if let Some(reason) = connection.blocked() {
+                        pump.refuse_waiting(self, reason);
+                    }
                 }
             }
         };
@@ -128,9 +139,9 @@ impl Lane {
     }
 }
 
-fn refuse(request: Request) {
+fn refuse(request: Request, why: &str) {
     // A caller that went away wants no answer.
-    drop(request.reply.send(Err(PublishError::Unavailable("there is no connection to the broker".to_owned()))));
+    drop(request.reply.send(Err(PublishError::Unavailable(why.to_owned()))));
 }
 
 /// Between the callers and a connection.
@@ -177,10 +188,25 @@ impl Pump {
                 Poll::Ready(count) => self.is_open = count > 0,
             }
             for request in self.taken.drain(..) {
-                connection.publish(request, now)?;
+                // Who went away before anything was written has found another way.
+                if !request.reply.is_closed() {
+                    connection.publish(request, now)?;
+                }
             }
         }
         Ok(!self.is_open)
+    }
+
+    /// A broker that blocks publishers takes nothing for as long as it likes: nobody waits for that who was not written.
+    fn refuse_waiting(&mut self, lane: &mut Lane, reason: &str) {
+        let why = format!("the broker blocks publishers ({reason})");
+        loop {
+            match lane.requests.try_recv() {
+                Ok(request) => refuse(request, &why),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => return self.is_open = false,
+            }
+        }
     }
 
     fn report(&mut self, lane: &Lane, connection: &Connection) {

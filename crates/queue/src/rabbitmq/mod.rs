@@ -9,6 +9,7 @@
 mod engine;
 mod envelope;
 mod events;
+mod in_flight;
 mod lane;
 mod link;
 mod reports;

@@ -68,12 +68,14 @@ impl Connection {
     }
 
     fn exchange(&mut self, context: &mut Context<'_>, now: Instant) -> Result<(), Broken> {
-        while let Poll::Ready(read) = self.inbound.poll_read(&mut self.stream, context) {
-            read?;
-            self.heard_at = now;
+        loop {
+            // The last read of the handshake may have brought more than its answer.
             while let Some(incoming) = self.inbound.next()? {
                 self.dialogue.take(incoming, now)?;
             }
+            let Poll::Ready(read) = self.inbound.poll_read(&mut self.stream, context) else { break };
+            read?;
+            self.heard_at = now;
         }
         if !self.dialogue.outbound.is_empty()
             && let Poll::Ready(written) = self.dialogue.outbound.poll_write(&mut self.stream, context)

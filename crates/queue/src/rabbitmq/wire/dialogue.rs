@@ -39,9 +39,9 @@ impl Dialogue {
     }
 
     pub(super) fn publish(&mut self, request: Request, frame_bytes_max: usize, now: Instant) -> Result<(), Broken> {
-        let Request { outgoing, reply } = request;
+        let Request { outgoing, reply, permit } = request;
         match self.outbound.publish(outgoing, self.unconfirmed.next_tag(), frame_bytes_max)? {
-            Ok(()) => self.unconfirmed.push(reply, now),
+            Ok(()) => self.unconfirmed.push(reply, permit, now),
             Err(TooLarge { bytes }) => {
                 let why = format!("its headers take {bytes} bytes, the broker takes {frame_bytes_max}");
                 // A caller that went away wants no answer.

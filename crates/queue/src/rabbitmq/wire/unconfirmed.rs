@@ -8,12 +8,15 @@ use std::time::{Duration, Instant};
 
 use super::Broken;
 use crate::PublishError;
+use crate::rabbitmq::in_flight::Permit;
 use crate::rabbitmq::lane::{Confirmed, Reply};
 
 /// One message on its way.
 struct Publish {
     /// `None` where the caller was told that nothing is known.
     reply: Option<Reply>,
+    /// It takes its room until it is settled, whether anyone waits or not.
+    _permit: Permit,
     sent_at: Instant,
     returned: bool,
 }
@@ -47,8 +50,8 @@ impl Unconfirmed {
     }
 
     /// The message with [`Unconfirmed::next_tag`] is on its way.
-    pub(super) fn push(&mut self, reply: Reply, now: Instant) {
-        self.publishes.push_back(Some(Publish { reply: Some(reply), sent_at: now, returned: false }));
+    pub(super) fn push(&mut self, reply: Reply, permit: Permit, now: Instant) {
+        self.publishes.push_back(Some(Publish { reply: Some(reply), _permit: permit, sent_at: now, returned: false }));
     }
 
     /// The broker could not route the message; its verdict follows.
@@ -58,14 +61,14 @@ impl Unconfirmed {
         Ok(())
     }
 
-    /// Answers who waits for `tag`; with `multiple` for it and everything before it, where 0 stands for all there is.
+    /// Answers who waits for `tag`; with `multiple` for it and everything before it. That AMQP lets 0
+    /// stand for all there is nobody makes use of, so it is taken for an error.
     pub(super) fn settle(&mut self, tag: u64, multiple: bool, verdict: Verdict) -> Result<(), Broken> {
-        let last = if multiple && tag == 0 { self.next_tag() - 1 } else { tag };
-        if last >= self.next_tag() || (!multiple && tag < self.first) {
+        if tag == 0 || tag >= self.next_tag() || (!multiple && tag < self.first) {
             return Err(Broken::because(format!("it confirms {tag}, which is not on its way")));
         }
         if multiple {
-            while self.first <= last {
+            while self.first <= tag {
                 if let Some(publish) = self.publishes.pop_front().flatten() {
                     publish.answer(verdict);
                 }

@@ -46,7 +46,7 @@ async fn headers_that_no_frame_can_hold_are_refused_and_nothing_of_the_message_i
     let mut large = outgoing("x");
     large.properties = large.properties.with_headers(headers);
     let (reply, mut answer) = oneshot::channel();
-    connection.publish(Request { outgoing: large, reply }, Instant::now()).unwrap();
+    connection.publish(request(large, reply), Instant::now()).unwrap();
     assert!(matches!(by_now(&mut answer), Some(Err(PublishError::Refused(_)))));
     let mut next = publish(&mut connection, "x");
     exchange(&mut connection).await.unwrap();

@@ -3,6 +3,7 @@
 mod confirms;
 mod frames;
 mod hostile;
+mod lanes;
 mod opening;
 
 use std::future::poll_fn;
@@ -20,7 +21,8 @@ use super::outbound::CHANNEL;
 use super::{Broken, Connection};
 use crate::PublishError;
 use crate::rabbitmq::envelope::Outgoing;
-use crate::rabbitmq::lane::{Confirmed, Request};
+use crate::rabbitmq::in_flight::InFlight;
+use crate::rabbitmq::lane::{Confirmed, Reply, Request};
 
 const FRAME_BYTES_MAX: u32 = 4096;
 const HEARTBEAT_SECONDS: u16 = 10;
@@ -166,8 +168,12 @@ fn outgoing(body: impl Into<Bytes>) -> Outgoing {
 
 fn publish(connection: &mut Connection, body: impl Into<Bytes>) -> Answer {
     let (reply, answer) = oneshot::channel();
-    connection.publish(Request { outgoing: outgoing(body), reply }, Instant::now()).unwrap();
+    connection.publish(request(outgoing(body), reply), Instant::now()).unwrap();
     answer
+}
+
+fn request(outgoing: Outgoing, reply: Reply) -> Request {
+    Request { outgoing, reply, permit: InFlight::new(1, 1).try_enter(1).unwrap() }
 }
 
 /// Lets the connection write and read what there is; an error is its end.

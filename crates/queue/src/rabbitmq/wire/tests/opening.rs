@@ -33,6 +33,21 @@ async fn it_says_who_it_is_and_what_it_understands() {
 }
 
 #[tokio::test]
+async fn what_came_with_the_last_answer_is_heard() {
+    let (mut broker, stream) = Broker::new();
+    let uri = ANYONE.parse().unwrap();
+    let talk = async {
+        broker.welcome().await;
+        let blocked = connection::Blocked { reason: "low on disk".into() };
+        broker.say(0, AMQPClass::Connection(connection::AMQPMethod::Blocked(blocked))).await;
+    };
+    let (opened, ()) = tokio::join!(over(Box::new(stream), &uri, "a name"), talk);
+    let mut connection = opened.unwrap_or_else(|broken| panic!("{broken}"));
+    exchange(&mut connection).await.unwrap();
+    assert_eq!(connection.blocked(), Some("low on disk"));
+}
+
+#[tokio::test]
 async fn a_refused_password_is_named_and_not_shown() {
     let broken = fails(ANYONE, async |broker| {
         broker.greet().await;
