@@ -220,7 +220,7 @@ impl Consumer {
             Ok(Err(unfit @ (StoreError::Incompatible(_) | StoreError::Fenced(_)))) => {
                 Step::Failed(Error::Unfit(unfit.to_string()))
             }
-            Ok(Err(StoreError::Unavailable(_) | StoreError::Culprit(..))) | Err(_) => {
+            Ok(Err(StoreError::Unavailable(_) | StoreError::Obstructed(_) | StoreError::Culprit(..))) | Err(_) => {
                 self.away = Some(failures.saturating_add(1));
                 Step::Probed { writable: false }
             }

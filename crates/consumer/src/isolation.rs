@@ -19,7 +19,7 @@ use crate::sorting::Sorted;
 /// A part that fails so often in a row, with the store writable each time, is divided ...
 const PART_FAILURES_MAX: u32 = 3;
 
-/// ... and a single message that does is buried. More often, since a row that is locked for long looks the same.
+/// ... and a single message that does is buried: more often, since that is final.
 const MESSAGE_FAILURES_MAX: u32 = 10;
 
 /// What became of the messages of a batch.
@@ -105,7 +105,8 @@ impl<'a> Storing<'a> {
     }
 
     /// One call of the store, made again for as long as it is away. A store that answers probes and yet fails the same part
-    /// again and again is not away: something in the part makes it fail, by a fault of ours.
+    /// again and again is not away: something in the part makes it fail, by a fault of ours. Unless the store says that it is
+    /// obstructed, which no message can be blamed for.
     async fn attempt(&mut self, part: &Part) -> Result<Attempt, Leave> {
         let failures_max = if part.len() == 1 { MESSAGE_FAILURES_MAX } else { PART_FAILURES_MAX };
         let mut failures = 0;
@@ -113,7 +114,12 @@ impl<'a> Storing<'a> {
             let called = AssertUnwindSafe(part.store(self.intake)).catch_unwind().await;
             let attempt = match called {
                 Ok(Ok(recorded)) => Attempt::Stored(recorded),
-                Ok(Err(StoreError::Unavailable(why))) => {
+                // Divided it may be, so that what is not in the way gets by; a single message is never buried for it.
+                Ok(Err(StoreError::Obstructed(why))) if part.len() == 1 => {
+                    self.patience.wait(&why).await?;
+                    continue;
+                }
+                Ok(Err(StoreError::Unavailable(why) | StoreError::Obstructed(why))) => {
                     self.patience.wait(&why).await?;
                     let writable = AssertUnwindSafe(self.intake.probe()).catch_unwind().await;
                     failures = if matches!(writable, Ok(Ok(()))) { failures + 1 } else { 0 };
@@ -148,7 +154,7 @@ impl<'a> Storing<'a> {
                         self.buried(&letter);
                     }
                 }
-                Ok(Err(StoreError::Unavailable(why))) => self.patience.wait(&why).await?,
+                Ok(Err(StoreError::Unavailable(why) | StoreError::Obstructed(why))) => self.patience.wait(&why).await?,
                 // A letter is made to be storable whatever it says. Where it is not, acknowledging would lose its message.
                 Ok(Err(refused)) => return Err(Leave::Unfit(format!("dead letters cannot be kept: {refused}"))),
                 Err(panic) => {

@@ -73,7 +73,7 @@ impl Numberer {
             Err(unfit @ (StoreError::Incompatible(_) | StoreError::Fenced(_))) => {
                 return Err(Error::Unfit(unfit.to_string()));
             }
-            Err(away @ (StoreError::Unavailable(_) | StoreError::Culprit(..))) => {
+            Err(away @ (StoreError::Unavailable(_) | StoreError::Obstructed(_) | StoreError::Culprit(..))) => {
                 if !std::mem::replace(&mut self.store_away, true) {
                     warn!(error = %away, "the store is away: events wait for their numbers");
                 }

@@ -17,7 +17,7 @@ where
     let mut wait = FIRST_WAIT;
     for _ in 1..TRIES_MAX {
         match call().await {
-            Err(StoreError::Unavailable(_)) => tokio::time::sleep(wait).await,
+            Err(StoreError::Unavailable(_) | StoreError::Obstructed(_)) => tokio::time::sleep(wait).await,
             other => return other,
         }
         wait *= 2;

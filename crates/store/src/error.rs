@@ -8,6 +8,10 @@ pub enum StoreError {
     /// It cannot be reached or written just now; the same call may succeed later. Nothing was changed.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// Something outside the call stood in its way: another's lock, a limit of time, a full disk. What was to be written is not
+    /// to blame, however often this comes; the same call may succeed later. Nothing was changed.
+    #[error("the store is unavailable: {0}")]
+    Obstructed(String),
     /// One reading cannot be stored, and never will be; the rest of the batch can. Nothing was changed.
     #[error("the store cannot take the delivery {0}: {1}")]
     Culprit(Receipt, String),

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::place::{Place, impatient};
+use super::place::{HOLD_HINTS, Place, impatient};
 
 const APP: &str = "main";
 /// Messages of a batch: small, so that much is under way when something breaks.
@@ -55,6 +55,10 @@ fn webhook(sequence: u64) -> RawWebhook {
 
 impl Run {
     fn start(place: &Place) -> Self {
+        Self::with(place, &impatient())
+    }
+
+    fn with(place: &Place, limits: &Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = queue::Settings { folder: folder.path().to_owned(), ..queue::Settings::default() };
         let queue = EmbeddedQueue::open(&settings).unwrap();
@@ -64,7 +68,7 @@ impl Run {
             retry_max: Duration::from_millis(100),
             ..consumer::Settings::default()
         };
-        let limits = Settings { connect_timeout: Duration::from_secs(1), ..impatient() };
+        let limits = Settings { connect_timeout: Duration::from_secs(1), ..limits.clone() };
         let (store, registry) = (place.store_with(&limits), Registry::new());
         let metrics = Metrics::register(&registry).unwrap();
         let consumer = Consumer::new(queue.subscribe(), Arc::new(store), settings, metrics);
@@ -151,5 +155,32 @@ async fn a_server_that_is_frozen_or_killed_is_waited_for() {
     run.holds().await;
     tokio::task::block_in_place(|| server.start().unwrap());
     let place = Place::on(&server, database).await;
+    run.finish(&place).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_a_person_keeps_locked_makes_no_message_a_dead_letter() {
+    /// More than a single message may fail, once a part is divided down to it.
+    const WAITS: i64 = 80;
+    let place = Place::new().await;
+    let mut run = Run::with(&place, &Settings { lock_timeout: Duration::from_millis(20), ..impatient() });
+    run.publish(BATCH as u64).await;
+    let stored = eventually("the rows are there", async || match run.queue.depth().messages {
+        0 => Ok(()),
+        left => Err(format!("{left} messages are in the queue")),
+    });
+    stored.await;
+    // Nothing but a statement that writes a row of it finds this lock.
+    let held = place.hold(HOLD_HINTS).await;
+    run.publish(BATCH as u64).await;
+    let rolled_back = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+    let before = place.number(rolled_back).await;
+    let failed = eventually("it has failed often", async || match place.number(rolled_back).await - before {
+        often if often >= WAITS => Ok(()),
+        found => Err(format!("{found} times")),
+    });
+    failed.await;
+    assert_eq!(place.number("SELECT count(*) FROM dead_letters").await, 0);
+    held.release().await;
     run.finish(&place).await;
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use events::{Checkpoint, SequenceRange};
 use store::conformance::world::{bound, names, webhook};
 use store::postgres::{Address, PostgresStore, Settings};
 use store::{Intake, MigrateMode, Recorded, Rules, StoreError};
 use tests::servers::free_port;
+use uuid::Uuid;
 
 use super::place::{Place, second};
 use super::{shared, store_settings};
@@ -79,9 +81,20 @@ async fn a_right_that_is_missing_is_named_and_fails_the_probe_too() {
     place.run("CREATE USER half_trusted; GRANT ALL ON ALL TABLES IN SCHEMA public TO half_trusted").await;
     let store = Place::store_through(&shared().url_for("half_trusted", &place.database), &Settings::default());
     let one = [webhook(names(&[1]), bound(), second(1))];
-    for table in ["deliveries", "bodies", "refreshes", "counters"] {
+    let mark = Checkpoint {
+        instance: Uuid::nil(),
+        started_at: second(0),
+        at: second(5),
+        decided_through: 11,
+        refused: vec![SequenceRange { from: 2, through: 3 }],
+        last: false,
+    };
+    for table in ["deliveries", "bodies", "refreshes", "counters", "apps", "checkpoints", "refused"] {
         place.run(&format!("REVOKE INSERT ON {table} FROM half_trusted")).await;
-        let refused = store.record(&one).await;
+        let refused = match table {
+            "checkpoints" | "refused" => store.mark(std::slice::from_ref(&mark)).await,
+            _ => store.record(&one).await.map(drop),
+        };
         let expected = format!("permission denied for table {table}");
         assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains(&expected)), "{refused:?}");
         assert!(refused.unwrap_err().to_string().contains("store.url"));
@@ -100,11 +113,13 @@ async fn a_table_that_is_locked_for_long_fails_the_probe_too() {
     let short = Duration::from_millis(100);
     let store = place.store_with(&Settings { lock_timeout: short, ..Settings::default() });
     store.ready().await.unwrap();
-    let held = place.hold("LOCK TABLE deliveries IN EXCLUSIVE MODE").await;
-    let probed = store.probe().await;
-    assert!(matches!(&probed, Err(StoreError::Unavailable(why)) if why.contains("lock timeout")), "{probed:?}");
-    held.release().await;
-    assert_eq!(store.probe().await, Ok(()));
+    for table in ["deliveries", "apps", "checkpoints", "refused"] {
+        let held = place.hold(&format!("LOCK TABLE {table} IN EXCLUSIVE MODE")).await;
+        let probed = store.probe().await;
+        assert!(matches!(&probed, Err(StoreError::Obstructed(why)) if why.contains("lock timeout")), "{probed:?}");
+        held.release().await;
+        assert_eq!(store.probe().await, Ok(()));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -159,3 +159,20 @@ async fn a_process_whose_time_is_ahead_costs_a_takeover_and_no_more() {
     let back = behind.lease(&app(), lease.holder, second(60), second(90)).await.unwrap().unwrap();
     assert!(back.fence > taken.fence);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_race_that_is_lost_again_and_again_is_nobodys_fault() {
+    let place = Place::new().await;
+    // Whatever is looked for is not there, and whatever is inserted is.
+    place
+        .run(
+            "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE unique_violation; END';
+             CREATE TRIGGER lose BEFORE INSERT ON deliveries EXECUTE FUNCTION lose()",
+        )
+        .await;
+    let (store, batch) = (place.store(), batch(3));
+    let refused = store.record(&batch).await;
+    assert!(matches!(&refused, Err(StoreError::Obstructed(why)) if why.contains("23505")), "{refused:?}");
+    place.run("DROP TRIGGER lose ON deliveries").await;
+    assert_eq!(store.record(&batch).await, Ok(vec![Recorded::New; 3]));
+}

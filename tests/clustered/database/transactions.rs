@@ -114,7 +114,7 @@ async fn a_statement_or_a_lock_that_takes_too_long_is_to_be_tried_again() {
         let held = place.hold(HOLD_HINTS).await;
         let one = [reading(n)];
         let refused = store.record(&one).await;
-        assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains(reason)), "{refused:?}");
+        assert!(matches!(&refused, Err(StoreError::Obstructed(why)) if why.contains(reason)), "{refused:?}");
         held.release().await;
         assert_eq!(store.record(&one).await, Ok(vec![Recorded::New]));
     }
@@ -133,7 +133,7 @@ async fn an_answer_that_is_lost_after_the_commit_is_no_second_delivery() {
         proxy.set(Fault::DeafClient);
         held.release().await;
     });
-    assert!(matches!(recorded, Err(StoreError::Unavailable(_))), "{recorded:?}");
+    assert!(matches!(recorded, Err(StoreError::Obstructed(_))), "{recorded:?}");
     proxy.set(Fault::Reset);
     proxy.set(Fault::None);
     assert_eq!(store.record(&one).await, Ok(vec![Recorded::Redelivered]));
@@ -153,7 +153,7 @@ async fn a_process_that_falls_silent_in_a_transaction_holds_nobody_up_for_long()
         proxy.set(Fault::BlackHole);
         held.release().await;
     });
-    assert!(matches!(observed, Err(StoreError::Unavailable(_))), "{observed:?}");
+    assert!(matches!(observed, Err(StoreError::Obstructed(_))), "{observed:?}");
     // Its transaction held the lease's row.
     other.release(&lease).await.unwrap();
     place.is_idle().await;

@@ -53,7 +53,7 @@ impl Store {
             Self::Sqlite(_) => Ok(()),
             Self::Postgres(store) => match store.ready().await {
                 Ok(()) => Ok(()),
-                Err(StoreError::Unavailable(why)) => {
+                Err(StoreError::Unavailable(why) | StoreError::Obstructed(why)) => {
                     tracing::warn!(reason = why, "the database cannot be used yet; trying on");
                     Ok(())
                 }

@@ -98,6 +98,8 @@ pub(crate) struct State {
     pub(crate) panics_on: HashSet<Receipt>,
     /// With one of these a call fails as if the store were away.
     pub(crate) stumbles_on: HashSet<Receipt>,
+    /// With this one so many more calls find a lock in their way.
+    pub(crate) locked: Option<(Receipt, u32)>,
     /// Answers of the coming calls (any method), before the store behaves again.
     pub(crate) errors: VecDeque<StoreError>,
 }
@@ -130,6 +132,13 @@ impl Intake for Store {
             assert!(!state.panics_on.contains(&receipt), "a fault of ours");
             if state.stumbles_on.contains(&receipt) {
                 return Err(StoreError::Unavailable("the write failed".to_owned()));
+            }
+            if let Some((locked, left)) = &mut state.locked
+                && *locked == receipt
+                && *left > 0
+            {
+                *left -= 1;
+                return Err(StoreError::Obstructed("lock timeout".to_owned()));
             }
             if state.culprits.contains(&receipt) {
                 return Err(StoreError::Culprit(receipt, "a value that no column takes".to_owned()));

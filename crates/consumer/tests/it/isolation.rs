@@ -102,6 +102,19 @@ async fn a_message_with_which_a_writable_store_always_fails_is_no_outage() {
     assert_eq!((letter.receipt, letter.detail.as_str()), (Some(webhooks[42].receipt), "the write failed"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_row_is_locked_for_long_is_waited_for() {
+    let store = Arc::<Store>::default();
+    let (webhooks, deliveries) = deliveries(100);
+    store.state.lock().unwrap().locked = Some((webhooks[42].receipt, 60));
+
+    let tally = tally_of(deliveries, &store).await;
+
+    assert_eq!((tally.new, tally.dead), (100, 0));
+    let state = store.state.lock().unwrap();
+    assert_eq!((state.locked, state.letters.len()), (Some((webhooks[42].receipt, 0)), 0));
+}
+
 #[tokio::test]
 async fn a_message_over_the_limit_is_tried_alone_and_buried_only_if_it_fails_again() {
     let store = Arc::<Store>::default();

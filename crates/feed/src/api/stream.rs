@@ -91,7 +91,7 @@ impl Stream {
                     continue;
                 }
                 Ok(_) => None,
-                Err(StoreError::Unavailable(_)) => Some(Instant::now() + STORE_RETRY_EVERY),
+                Err(StoreError::Unavailable(_) | StoreError::Obstructed(_)) => Some(Instant::now() + STORE_RETRY_EVERY),
                 Err(error) => return Err(End::Unfit(error)),
             };
             let heartbeat = self.sent_at + self.api.settings.heartbeat_every;

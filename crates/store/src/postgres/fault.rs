@@ -42,15 +42,19 @@ impl Fault {
         matches!(self, Self::Sql(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
     }
 
-    /// The values are to blame, so that the same statement fails for ever: data exceptions, constraints, limits.
+    /// The values are to blame, so that the same statement fails for ever: data exceptions, constraints, limits. Not a race:
+    /// a key that is there was not when it was looked for, and the next look finds it.
     pub(super) fn blames_the_values(&self) -> bool {
         let blames = |code: &SqlState| ["22", "23", "54"].iter().any(|class| code.code().starts_with(class));
-        matches!(self, Self::Sql(error) if error.code().is_some_and(blames))
+        !self.is_race() && matches!(self, Self::Sql(error) if error.code().is_some_and(blames))
     }
 
     /// The connection is as good as before, once the transaction is rolled back.
     pub(super) fn spares_the_connection(&self) -> bool {
-        matches!(self, Self::Decided(_) | Self::Trial) || self.is_collision() || self.blames_the_values()
+        matches!(self, Self::Decided(_) | Self::Trial)
+            || self.is_collision()
+            || self.is_race()
+            || self.blames_the_values()
     }
 }
 
@@ -68,6 +72,9 @@ fn of_sql(error: &Error) -> StoreError {
     if error.code().is_some_and(|code| SCHEMA.contains(code)) {
         return StoreError::Incompatible(format!("the schema is not as this program left it: {}", text(error)));
     }
+    if error.code().is_some_and(is_obstruction) {
+        return StoreError::Obstructed(text(error));
+    }
     let advice = match error.code() {
         Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => ": grant it to the user that store.url names",
         Some(code) if *code == SqlState::READ_ONLY_SQL_TRANSACTION => {
@@ -76,6 +83,22 @@ fn of_sql(error: &Error) -> StoreError {
         _ => "",
     };
     StoreError::Unavailable(format!("{}{advice}", text(error)))
+}
+
+/// Says nothing about the values: others were in the way, it took too long, the disk is full, or the transaction had failed
+/// before.
+fn is_obstruction(code: &SqlState) -> bool {
+    const OBSTRUCTIONS: [SqlState; 8] = [
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::QUERY_CANCELED,
+        SqlState::IN_FAILED_SQL_TRANSACTION,
+        SqlState::UNIQUE_VIOLATION,
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::DISK_FULL,
+        SqlState::TOO_MANY_CONNECTIONS,
+    ];
+    OBSTRUCTIONS.contains(code)
 }
 
 /// What was said, in one line, with its cause. Messages of PostgreSQL hold names and, rarely, a value; never a body.

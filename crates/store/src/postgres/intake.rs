@@ -11,7 +11,7 @@ use crate::{DeadLetter, Intake, Reading, Recorded, StoreError};
 
 /// Something is written, and recording is tried on no row: a right that is missing, or a table that somebody locked, is no
 /// message's fault.
-const PROBES: [&str; 9] = [
+const PROBES: [&str; 12] = [
     "UPDATE meta SET value = value + 1 WHERE name = 'probes'",
     "INSERT INTO bodies (id) SELECT id FROM bodies WHERE FALSE ON CONFLICT (id) DO UPDATE SET last_receipt = NULL",
     "INSERT INTO deliveries (receipt) SELECT receipt FROM deliveries WHERE FALSE",
@@ -19,7 +19,11 @@ const PROBES: [&str; 9] = [
     "INSERT INTO refreshes (app) SELECT app FROM refreshes WHERE FALSE ON CONFLICT (app, token) DO UPDATE SET hint_no = 0",
     "INSERT INTO told (through) SELECT through FROM told WHERE FALSE
      ON CONFLICT (instance, stripe) DO UPDATE SET through = 0",
-    "INSERT INTO booked (instance) SELECT instance FROM booked WHERE FALSE",
+    "WITH gone AS (DELETE FROM booked WHERE FALSE) INSERT INTO booked (instance) SELECT instance FROM booked WHERE FALSE",
+    "INSERT INTO apps (app) SELECT app FROM apps WHERE FALSE ON CONFLICT (app) DO NOTHING",
+    "INSERT INTO checkpoints (instance) SELECT instance FROM checkpoints WHERE FALSE
+     ON CONFLICT (instance) DO UPDATE SET at = 0",
+    "WITH gone AS (DELETE FROM refused WHERE FALSE) INSERT INTO refused (first) SELECT first FROM refused WHERE FALSE",
     "INSERT INTO counters (value) SELECT value FROM counters WHERE FALSE
      ON CONFLICT (stripe, app, name, word) DO UPDATE SET value = 0",
     "INSERT INTO arrivals (app) SELECT app FROM arrivals WHERE FALSE

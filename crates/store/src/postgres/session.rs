@@ -41,7 +41,7 @@ pub(super) async fn transact<A, T>(
     loop {
         let session = Session::new(pool.get().await.map_err(|error| unconnected(error, limit))?);
         let Ok(ended) = tokio::time::timeout(limit, session.run(begin, arguments, job)).await else {
-            return Err(StoreError::Unavailable(format!("a transaction took longer than {limit:?}")).into());
+            return Err(StoreError::Obstructed(format!("a transaction took longer than {limit:?}")).into());
         };
         session.give_back(ended.as_ref().err());
         match ended {
@@ -58,7 +58,9 @@ pub(super) async fn transact<A, T>(
 fn unconnected(error: PoolError<StoreError>, limit: Duration) -> Fault {
     let reason = match error {
         PoolError::Backend(error) => return error.into(),
-        PoolError::Timeout(TimeoutType::Wait) => format!("no connection of this process was free for {limit:?}"),
+        PoolError::Timeout(TimeoutType::Wait) => {
+            return StoreError::Obstructed(format!("no connection of this process was free for {limit:?}")).into();
+        }
         PoolError::Closed => "it was closed".to_owned(),
         other => other.to_string(),
     };
