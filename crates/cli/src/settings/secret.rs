@@ -65,16 +65,41 @@ pub(super) fn read_file(path: &Path) -> Result<SecretString, String> {
     }
 }
 
-/// Hides the password inside a URL such as `amqp://user:password@host`.
+/// Hides the password inside a URL such as `amqp://user:password@host`; where it is not clear what the password is, all of it.
 pub(super) fn mask_url(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let unclear = || if url.contains('@') { MASK.to_owned() } else { url.to_owned() };
+    let Some((scheme, rest)) = url.split_once("://") else { return unclear() };
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(authority_end);
+    if path.contains('@') {
+        return unclear();
+    }
     match authority.rsplit_once('@') {
         Some((user, host)) => {
             let user = user.split(':').next().unwrap_or_default();
             format!("{scheme}://{user}:{MASK}@{host}{path}")
         }
         None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_shown_however_malformed_its_url_is() {
+        assert_eq!(mask_url("amqp://user:Sesame@host/place"), "amqp://user:********@host/place");
+        assert_eq!(mask_url("embedded:"), "embedded:");
+        for url in [
+            "user:Sesame@host",
+            "amqps:user:Sesame@host",
+            "amqp:/user:Sesame@host",
+            "amqp://user:12/Sesame@host",
+            "amqp://user:Ses@me/Sesame@host",
+        ] {
+            let shown = mask_url(url);
+            assert!(!shown.contains("Ses"), "{url}: {shown}");
+        }
     }
 }

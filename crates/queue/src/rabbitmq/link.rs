@@ -8,12 +8,12 @@
 use std::time::Duration;
 
 use lapin::{Connection, ConnectionProperties};
-use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::address::{Address, Addresses};
 use super::reports::{self, Conditions, Verdict};
-use super::settings::{Addresses, Settings, shown};
+use super::settings::Settings;
 use super::topology::{self, Found, Need};
 use crate::QueueState;
 
@@ -25,7 +25,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 pub(super) struct Link {
     /// Counts up from 1.
     pub(super) generation: u64,
-    pub(super) address: SecretString,
+    pub(super) address: Address,
 }
 
 /// The link of the moment, where there is one.
@@ -43,7 +43,7 @@ pub(super) struct Dialer {
 
 impl Dialer {
     /// The first address where everything is as needed.
-    pub(super) async fn find(&self) -> Result<SecretString, String> {
+    pub(super) async fn find(&self) -> Result<Address, String> {
         let (connection, address) = self.dial().await?;
         close(&connection).await;
         Ok(address)
@@ -51,12 +51,19 @@ impl Dialer {
 
     /// Tries each address once; gives the connection and the address that it leads to. The error says what was wrong with
     /// each.
-    pub(super) async fn dial(&self) -> Result<(Connection, SecretString), String> {
+    pub(super) async fn dial(&self) -> Result<(Connection, Address), String> {
         let mut problems = Vec::new();
         for address in self.addresses.read()? {
+            let address = match address {
+                Ok(address) => address,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            };
             let attempt = async {
                 let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-                let connection = Connection::connect(address.expose_secret(), properties)
+                let connection = Connection::connect_uri(address.uri().clone(), properties)
                     .await
                     .map_err(|error| explain(topology::reply_code(&error), error.to_string()))?;
                 let found = topology::ensure(&connection, self.need, &self.settings).await;
@@ -72,7 +79,7 @@ impl Dialer {
                 Ok(Err(problem)) => problem,
                 Err(_) => format!("no answer within {:?}", self.settings.connect_timeout),
             };
-            problems.push(format!("{}: {problem}", shown(&address)));
+            problems.push(format!("{address}: {problem}"));
         }
         Err(problems.join("; "))
     }
@@ -88,7 +95,9 @@ impl Dialer {
 fn explain(code: Option<u16>, error: String) -> String {
     match code {
         Some(403) => format!("the broker refused user or password: check the address ({error})"),
-        Some(530) => format!("the broker has no such virtual host, or the user may not use it ({error})"),
+        Some(530) => format!(
+            "the broker has no such virtual host, the user may not use it, or a limit of connections is reached ({error})"
+        ),
         _ => error,
     }
 }

@@ -6,6 +6,7 @@
 //! broker. Publishing and consuming have connections of their own, since a broker that blocks publishers blocks the
 //! connection. Not here: what to do while the broker is away (`spooled`).
 
+mod address;
 mod engine;
 mod envelope;
 mod events;
@@ -24,8 +25,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use address::Addresses;
 pub use events::{EventPublisher, Routed};
-pub use settings::{Addresses, Settings};
+pub use settings::Settings;
 pub use topology::{DEAD_LETTERS, DELIVERY_LIMIT, EVENTS, WEBHOOKS};
 
 use crate::{Publisher, QueueState, Subscription};

@@ -1,9 +1,7 @@
 //! Settings of the RabbitMQ engine (section `rabbitmq`). The addresses hold passwords and are passed beside them.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 /// What the engine is told.
@@ -57,42 +55,5 @@ impl Default for Settings {
             queue_bytes_max: 10 * 1024 * 1024 * 1024,
             dead_letters_bytes_max: 1024 * 1024 * 1024,
         }
-    }
-}
-
-/// Where the brokers are: `amqp://` or `amqps://` addresses with user, password and virtual host.
-#[derive(Debug, Clone)]
-pub enum Addresses {
-    /// As given.
-    Given(Vec<SecretString>),
-    /// One a line or comma, in a file that is read again at each connection.
-    File(PathBuf),
-}
-
-impl Addresses {
-    /// All addresses, in the order in which they are tried.
-    pub(super) fn read(&self) -> Result<Vec<SecretString>, String> {
-        let addresses = match self {
-            Self::Given(addresses) => addresses.clone(),
-            Self::File(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    format!("the file of broker addresses {} cannot be read: {error}", path.display())
-                })?;
-                let addresses = text.split([',', '\n']).map(str::trim).filter(|address| !address.is_empty());
-                addresses.map(|address| SecretString::from(address.to_owned())).collect()
-            }
-        };
-        if addresses.is_empty() { Err("no broker address is given".to_owned()) } else { Ok(addresses) }
-    }
-}
-
-/// The address without its password, for messages.
-pub(super) fn shown(address: &SecretString) -> String {
-    let address = address.expose_secret();
-    match (address.split_once("://"), address.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, place))) => {
-            format!("{scheme}://{}", place.split('?').next().unwrap_or(place))
-        }
-        _ => address.split('?').next().unwrap_or(address).to_owned(),
     }
 }

@@ -7,7 +7,6 @@ use amq_protocol::auth::Credentials;
 use amq_protocol::protocol::{AMQPClass, channel, confirm, connection};
 use amq_protocol::types::{AMQPValue, FieldTable, LongString, ShortString};
 use amq_protocol::uri::{AMQPQueryString, AMQPUri};
-use secrecy::{ExposeSecret, SecretString};
 
 use super::Broken;
 use super::connection::{Agreed, Connection, refusal};
@@ -15,6 +14,7 @@ use super::dialogue::Dialogue;
 use super::inbound::{Inbound, Incoming};
 use super::outbound::{CHANNEL, Outbound};
 use super::stream::{self, Stream};
+use crate::rabbitmq::address::Address;
 
 /// No frame is larger, whatever the broker would allow: it has to fit into memory on both sides.
 const FRAME_BYTES_MAX: u32 = 128 * 1024;
@@ -23,12 +23,9 @@ const FRAME_BYTES_MIN: u32 = 4096;
 
 /// Connects to `address` on the runtime of the caller and opens a channel for publishing; `name` is what the broker shows.
 /// The caller bounds the time.
-pub(in crate::rabbitmq) async fn open(address: &SecretString, name: &str) -> Result<Connection, Broken> {
-    // The codec's complaint would repeat the address with its password.
-    let uri: AMQPUri =
-        address.expose_secret().parse().map_err(|_| Broken::because("the address is not one of AMQP"))?;
-    let stream = stream::connect(&uri).await?;
-    over(stream, &uri, name).await
+pub(in crate::rabbitmq) async fn open(address: &Address, name: &str) -> Result<Connection, Broken> {
+    let stream = stream::connect(address.uri()).await?;
+    over(stream, address.uri(), name).await
 }
 
 /// The same over a stream that is there.
