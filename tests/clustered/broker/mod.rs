@@ -31,6 +31,17 @@ pub(crate) fn shared() -> &'static RabbitMq {
     SHARED.get_or_init(|| RabbitMq::launch(&RabbitMqOptions::default()).unwrap())
 }
 
+/// The name of the virtual host of an address.
+fn virtual_host_of(url: &str) -> &str {
+    url.rsplit('/').next().unwrap().split('?').next().unwrap()
+}
+
+/// Lets an address of the shared broker have no more than so many connections; those that are there stay. -1 is no limit.
+fn limit_connections(url: &str, count: i32) {
+    let limits = format!("{{\"max-connections\": {count}}}");
+    shared().control(&["set_vhost_limits", "--vhost", virtual_host_of(url), &limits]).unwrap();
+}
+
 /// The address of a new virtual host of the shared broker.
 pub(crate) fn new_virtual_host() -> String {
     let name = format!("test-{}", Uuid::new_v4().simple());

@@ -6,7 +6,9 @@ use lapin::{Connection, ConnectionProperties};
 use queue::rabbitmq::WEBHOOKS;
 use queue::{Message, QueueState};
 
-use super::{PATIENCE, engine, new_virtual_host, next, shared, until_ready, webhook};
+use super::{
+    PATIENCE, engine, limit_connections, new_virtual_host, next, shared, until_ready, virtual_host_of, webhook,
+};
 
 /// What a publisher says of a broker that it cannot use.
 async fn complaint(url: &str) -> String {
@@ -34,6 +36,14 @@ async fn a_wrong_virtual_host_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_connections_is_named() {
+    let url = new_virtual_host();
+    limit_connections(&url, 0);
+    let why = complaint(&url).await;
+    assert!(why.contains("a limit of connections is reached"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_queue_with_other_arguments_is_found() {
     let url = new_virtual_host();
     let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
@@ -54,7 +64,7 @@ async fn a_queue_with_other_arguments_is_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_may_only_write_publishes_once_the_topology_is_there() {
     let url = new_virtual_host();
-    let host = url.rsplit('/').next().unwrap().split('?').next().unwrap().to_owned();
+    let host = virtual_host_of(&url).to_owned();
     let user = format!("writer-{host}");
     shared().control(&["add_user", &user, "secret"]).unwrap();
     shared().control(&["set_permissions", "--vhost", &host, &user, "^$", "^finlinkd\\.webhooks$", "^$"]).unwrap();

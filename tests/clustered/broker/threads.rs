@@ -9,11 +9,14 @@ use lapin::options::QueueBindOptions;
 use lapin::types::FieldTable;
 use queue::rabbitmq::{self, WEBHOOKS};
 use queue::spooled::Spooled;
-use queue::{Message, Metrics, PublishError, Publisher, SpoolSettings};
+use queue::{Message, Metrics, PublishError, Publisher, QueueState, SpoolSettings};
 use tests::proxy::{Fault, FaultProxy};
 
 use super::confirms::{administrator, declare_full};
-use super::{PATIENCE, engine, engine_with, new_virtual_host, next, receipts, settings, shared, until_ready, webhook};
+use super::{
+    PATIENCE, engine, engine_with, limit_connections, new_virtual_host, next, receipts, settings, shared, until_ready,
+    virtual_host_of, webhook,
+};
 
 const THREADS: u64 = 4;
 /// Callers on each thread at the same time.
@@ -104,6 +107,53 @@ async fn refused_and_returned_messages_fail_their_own_callers_on_every_thread() 
         drop(publisher);
         tokio::time::timeout(PATIENCE, ended).await.expect("the engine ends with its last publisher").unwrap();
     }
+}
+
+/// Of the publishing connections of an address, how many the broker shows.
+fn connections(url: &str) -> usize {
+    let listed = shared().control(&["list_connections", "--silent", "vhost", "state"]).unwrap();
+    let host = virtual_host_of(url);
+    listed.lines().filter(|line| line.contains(host) && line.contains("running")).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threads_without_a_connection_of_their_own_publish_on_another_until_there_is_one() {
+    let url = new_virtual_host();
+    let (publisher, _ended) = engine(&url).publisher();
+    until_ready(&publisher).await;
+    publisher.publish(Message::Webhook(webhook("demo", 0))).await.unwrap();
+    limit_connections(&url, 1);
+    let (stop, stopped) = tokio::sync::watch::channel(());
+    let (tell, mut told) = tokio::sync::mpsc::channel(1);
+    let threads: Vec<_> = (0..3)
+        .map(|_| {
+            let (mut stopped, tell) = (stopped.clone(), tell.clone());
+            on_a_thread(publisher.clone(), move |publisher| async move {
+                // What was given to a lane before it knew that it could not open is refused.
+                while publisher.publish(Message::Webhook(webhook("demo", 1))).await.is_err() {}
+                for sequence in 2..100 {
+                    publisher.publish(Message::Webhook(webhook("demo", sequence))).await.unwrap();
+                }
+                tell.send(()).await.unwrap();
+                drop(stopped.changed().await);
+            })
+        })
+        .collect();
+    for _ in 0..threads.len() {
+        tokio::time::timeout(PATIENCE, told.recv()).await.expect("it publishes").expect("nothing is refused");
+    }
+    assert_eq!(*publisher.state().borrow(), QueueState::Ready);
+    assert_eq!(connections(&url), 1);
+
+    limit_connections(&url, -1);
+    let all = async {
+        while connections(&url) < 4 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, all).await.expect("each thread gets its connection");
+    drop(stop);
+    tokio::task::spawn_blocking(|| threads.into_iter().for_each(|thread| thread.join().unwrap())).await.unwrap();
 }
 
 /// A broker that takes what it gets and is not heard.

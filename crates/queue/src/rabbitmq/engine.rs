@@ -1,7 +1,7 @@
 //! The publishing engine: bounds what is in flight, and gives threads that ask for it a lane of their own.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -23,8 +23,21 @@ const WAITING_PER_LANE_MAX: usize = 1024;
 static ENGINES: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// The lane of this thread, with the number of its engine. Weak, so that a thread does not keep an engine alive.
-    static LANE: RefCell<Option<(u64, mpsc::WeakSender<Request>)>> = const { RefCell::new(None) };
+    static LANE: RefCell<Option<OwnLane>> = const { RefCell::new(None) };
+}
+
+/// The lane of a thread. Weak, so that a thread does not keep an engine alive.
+struct OwnLane {
+    /// The number of its engine.
+    engine: u64,
+    requests: mpsc::WeakSender<Request>,
+    is_shut: Arc<AtomicBool>,
+}
+
+/// The callers' end of a lane.
+struct Entrance {
+    requests: mpsc::Sender<Request>,
+    is_shut: Arc<AtomicBool>,
 }
 
 /// Publishes on lanes; when it drops, the lanes drain and their connections are closed.
@@ -38,7 +51,7 @@ pub(super) struct Engine {
     links: Links,
     pub(super) state: watch::Receiver<QueueState>,
     conditions: watch::Sender<Conditions>,
-    home: mpsc::Sender<Request>,
+    home: Entrance,
     attached: Mutex<Attached>,
     in_flight: Arc<InFlight>,
     _stop: DropGuard,
@@ -47,7 +60,7 @@ pub(super) struct Engine {
 /// The lanes of threads.
 #[derive(Default)]
 struct Attached {
-    lanes: Vec<mpsc::Sender<Request>>,
+    lanes: Vec<Entrance>,
     /// Lanes made so far, which numbers them: the home is 0.
     made: u64,
 }
@@ -111,13 +124,25 @@ impl Engine {
         }
     }
 
-    /// This thread's lane while there is one, else the home.
+    /// This thread's lane while there is one that can be used, else the home.
     fn lane(&self) -> mpsc::Sender<Request> {
         let own = LANE.with_borrow(|own| match own {
-            Some((number, lane)) if *number == self.number => lane.upgrade().filter(|lane| !lane.is_closed()),
+            Some(own) if own.engine == self.number && !own.is_shut.load(Ordering::Relaxed) => {
+                own.requests.upgrade().filter(|requests| !requests.is_closed())
+            }
             _ => None,
         });
-        own.unwrap_or_else(|| self.home.clone())
+        own.unwrap_or_else(|| self.home())
+    }
+
+    /// Where the home could not open, another lane has to do.
+    fn home(&self) -> mpsc::Sender<Request> {
+        let can_be_used = |lane: &&Entrance| !lane.is_shut.load(Ordering::Relaxed) && !lane.requests.is_closed();
+        if can_be_used(&&self.home) {
+            return self.home.requests.clone();
+        }
+        let attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
+        attached.lanes.iter().find(can_be_used).unwrap_or(&self.home).requests.clone()
     }
 }
 
@@ -127,16 +152,13 @@ fn new_lane(
     conditions: &watch::Sender<Conditions>,
     settings: &Settings,
     name: &str,
-) -> (mpsc::Sender<Request>, Lane) {
+) -> (Entrance, Lane) {
     let (sender, requests) = mpsc::channel(WAITING_PER_LANE_MAX);
-    let lane = Lane {
-        requests,
-        links: links.clone(),
-        reporter: Reporter::new(number, conditions.clone()),
-        settings: settings.clone(),
-        name: format!("{name} {number}"),
-    };
-    (sender, lane)
+    let reporter = Reporter::new(number, conditions.clone());
+    let entrance = Entrance { requests: sender, is_shut: reporter.is_shut() };
+    let lane =
+        Lane { requests, links: links.clone(), reporter, settings: settings.clone(), name: format!("{name} {number}") };
+    (entrance, lane)
 }
 
 #[async_trait]
@@ -155,15 +177,19 @@ impl PublishEngine for Engine {
     fn attach_thread(&self) {
         let mut attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
         let Attached { lanes, made } = &mut *attached;
-        lanes.retain(|lane| !lane.is_closed());
+        lanes.retain(|lane| !lane.requests.is_closed());
         if lanes.len() + 1 >= self.settings.lanes_max {
             return;
         }
         *made += 1;
-        let (sender, lane) = new_lane(*made, &self.links, &self.conditions, &self.settings, &self.name);
+        let (entrance, lane) = new_lane(*made, &self.links, &self.conditions, &self.settings, &self.name);
         tokio::spawn(lane.run());
-        LANE.set(Some((self.number, sender.downgrade())));
-        lanes.push(sender);
+        LANE.set(Some(OwnLane {
+            engine: self.number,
+            requests: entrance.requests.downgrade(),
+            is_shut: Arc::clone(&entrance.is_shut),
+        }));
+        lanes.push(entrance);
     }
 
     fn state(&self) -> watch::Receiver<QueueState> {

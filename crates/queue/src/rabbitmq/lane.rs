@@ -67,42 +67,42 @@ pub(super) enum Ended {
 impl Lane {
     /// Runs until every sender of requests is gone and what was in flight is settled.
     pub(super) async fn run(mut self) {
-        let mut tried = 0;
-        while let Some(link) = self.next_link(tried).await {
+        let (mut tried, mut failures) = (0, 0);
+        while let Some(link) = self.next_link(tried, failures).await {
             tried = link.generation;
-            let opening = wire::open(&link.address, &self.name);
-            let opened = match tokio::time::timeout(self.settings.connect_timeout, opening).await {
-                Ok(Ok(connection)) => self.drive(connection).await,
-                Ok(Err(broken)) => Ended::Lost(broken),
-                Err(_) => {
-                    let limit = self.settings.connect_timeout;
-                    self.reporter.report(Condition::Broken {
-                        generation: tried,
-                        code: None,
-                        why: format!("no answer within {limit:?}"),
-                    });
-                    continue;
+            let limit = self.settings.connect_timeout;
+            let opened = tokio::time::timeout(limit, wire::open(&link.address, &self.name)).await;
+            let condition = match opened.unwrap_or_else(|_| Err(Broken::because(format!("no answer within {limit:?}"))))
+            {
+                Ok(connection) => {
+                    failures = 0;
+                    match self.drive(connection).await {
+                        Ended::Drained => return,
+                        Ended::Lost(Broken { code, text: why }) => Condition::Broken { generation: tried, code, why },
+                    }
+                }
+                Err(Broken { code, text: why }) => {
+                    failures += 1;
+                    Condition::Shut { generation: tried, code, why }
                 }
             };
-            match opened {
-                Ended::Drained => return,
-                Ended::Lost(broken) => self.reporter.report(Condition::Broken {
-                    generation: tried,
-                    code: broken.code,
-                    why: broken.to_string(),
-                }),
-            }
+            self.reporter.report(condition);
         }
     }
 
-    /// Waits for a link that was not tried yet, and refuses meanwhile; `None` when all callers are gone.
-    async fn next_link(&mut self, tried: u64) -> Option<Link> {
+    /// Waits for a link that was not tried yet, or after so many failures to open it in a row for the time to try it again,
+    /// and refuses meanwhile; `None` when all callers are gone.
+    async fn next_link(&mut self, tried: u64, failures: u32) -> Option<Link> {
+        let mut is_due = false;
+        let pause = tokio::time::sleep(self.settings.pause(failures));
+        tokio::pin!(pause);
         loop {
             let link = self.links.borrow_and_update().clone();
-            if let Some(link) = link.filter(|link| link.generation > tried) {
+            if let Some(link) = link.filter(|link| link.generation > tried || is_due) {
                 return Some(link);
             }
             tokio::select! {
+                () = &mut pause, if failures > 0 && !is_due => is_due = true,
                 changed = self.links.changed() => if changed.is_err() {
                     // The supervisor has ended: refuse whoever is left.
                     refuse(self.requests.recv().await?, UNCONNECTED);

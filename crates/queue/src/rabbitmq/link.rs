@@ -3,7 +3,8 @@
 //! lapin's own recovery stays off: a fresh connection has no stale tags, and what was in flight on a lost one is reported as
 //! of unknown outcome instead of being waited for. The lanes have connections of their own, so of the one that made sure of
 //! the topology only the address is kept. One lane that loses its connection is taken for all of them: the broker is looked
-//! for again before anything more is published, while the others settle what they have in flight.
+//! for again before anything more is published, while the others settle what they have in flight. One that cannot open its own
+//! tries again by itself as long as another is up, since a limit of connections says nothing about those that are there.
 
 use std::time::Duration;
 
@@ -83,12 +84,6 @@ impl Dialer {
         }
         Err(problems.join("; "))
     }
-
-    /// How long to wait after so many failures in a row: doubling, with jitter, so that many clients do not come at once.
-    pub(super) fn pause(&self, failures: u32) -> Duration {
-        let longest = self.settings.reconnect_after_min.saturating_mul(1 << failures.min(16));
-        longest.min(self.settings.reconnect_after_max).mul_f64(0.5 + fastrand::f64() / 2.0)
-    }
 }
 
 /// What a person can do about the usual refusals.
@@ -147,7 +142,7 @@ pub(super) async fn supervise(
         state.send_replace(QueueState::Down(problem));
         tokio::select! {
             () = stop.cancelled() => break,
-            () = tokio::time::sleep(dialer.pause(failures)) => {}
+            () = tokio::time::sleep(dialer.settings.pause(failures)) => {}
         }
     }
     // The lanes hold receivers until they have drained.
@@ -157,30 +152,37 @@ pub(super) async fn supervise(
 
 /// How a generation of connections ended.
 struct Generation {
-    /// Whether every lane had its connection.
+    /// Whether a lane had its connection, and none was still to get one.
     was_up: bool,
     why: String,
 }
 
-/// Returns when a lane has lost its connection or got none.
+/// Returns when a lane has lost its connection, or none got one.
 async fn watch_over(
     dialer: &Dialer,
     generation: u64,
     conditions: &mut watch::Receiver<Conditions>,
     state: &watch::Sender<QueueState>,
 ) -> Generation {
-    let (mut was_up, mut is_told) = (false, false);
+    let (mut was_up, mut is_told, mut is_shut) = (false, false, false);
     loop {
         let verdict = reports::judge(&conditions.borrow_and_update(), generation);
         let condition = match verdict {
             Verdict::Broken { code, why } => return Generation { was_up, why: explain(code, why) },
             Verdict::Starting => None,
             Verdict::Blocked(reason) => Some(QueueState::Down(format!("the broker blocks publishers ({reason})"))),
-            Verdict::Up { all } => {
+            Verdict::Up { all, shut } => {
                 was_up |= all;
                 if !is_told {
                     is_told = true;
                     tracing::info!(connection = dialer.name, "connected to the broker");
+                }
+                if let Some(why) = shut.filter(|_| !std::mem::replace(&mut is_shut, true)) {
+                    tracing::warn!(
+                        connection = dialer.name,
+                        error = why,
+                        "not every connection can be opened; the others are used"
+                    );
                 }
                 Some(QueueState::Ready)
             }

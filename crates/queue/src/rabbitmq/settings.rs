@@ -40,6 +40,14 @@ pub struct Settings {
     pub dead_letters_bytes_max: u64,
 }
 
+impl Settings {
+    /// How long to wait after so many failures in a row: doubling, with jitter, so that many clients do not come at once.
+    pub(super) fn pause(&self, failures: u32) -> Duration {
+        let longest = self.reconnect_after_min.saturating_mul(1 << failures.min(16));
+        longest.min(self.reconnect_after_max).mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

@@ -97,7 +97,7 @@ impl AmqpSource {
             tracing::warn!(queue = self.queue, error = problem, "the broker cannot be used; trying on");
             self.told = Some(problem.clone());
         }
-        self.not_before = Some(Instant::now() + self.dialer.pause(self.failures));
+        self.not_before = Some(Instant::now() + self.dialer.settings.pause(self.failures));
         self.failures += 1;
         self.state.send_replace(QueueState::Down(problem));
     }

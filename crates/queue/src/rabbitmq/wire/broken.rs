@@ -10,11 +10,11 @@ use amq_protocol::types::ShortString;
 pub(in crate::rabbitmq) struct Broken {
     /// The broker's reply code, where it said why.
     pub(in crate::rabbitmq) code: Option<u16>,
-    text: String,
+    pub(in crate::rabbitmq) text: String,
 }
 
 impl Broken {
-    pub(super) fn because(text: impl Into<String>) -> Self {
+    pub(in crate::rabbitmq) fn because(text: impl Into<String>) -> Self {
         Self { code: None, text: text.into() }
     }
 
