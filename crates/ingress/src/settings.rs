@@ -29,13 +29,14 @@ pub struct Settings {
     pub unknown_keys_burst: u32,
     /// ... and how many more each second.
     pub unknown_keys_per_second: u32,
-    /// Unknown keys of one app that are remembered as met before; half of them is forgotten at a time.
+    /// Unknown keys of one app that are remembered as met before, in some 50 bytes each; half of them is forgotten at a time.
     pub unknown_keys_remembered: usize,
     /// Webhooks of one app whose unknown keys were met before and that may come at once, while the key source answers ...
     pub pending_burst: u32,
-    /// ... and how many more each second.
+    /// ... and how many more each second. One key that had a tenth of either leaves half of what may come to others.
     pub pending_per_second: u32,
-    /// A key source that has not answered for this long is silent: then only storage bounds what is pending.
+    /// A key source that has not answered for this long is silent: then only storage bounds what is pending. Its answers are
+    /// dated by the store, so an ingress whose clock is ahead of the store's by more than this takes it for silent always.
     #[serde(with = "humantime_serde")]
     pub key_source_silent_after: Duration,
     /// After the stop, go on accepting for this long, so that balancers notice first.
@@ -58,7 +59,7 @@ impl Default for Settings {
             retry_after: Duration::from_secs(30),
             unknown_keys_burst: 1000,
             unknown_keys_per_second: 50,
-            unknown_keys_remembered: 4096,
+            unknown_keys_remembered: 65_536,
             pending_burst: 1000,
             pending_per_second: 50,
             key_source_silent_after: Duration::from_mins(1),
