@@ -43,6 +43,7 @@ pub(crate) struct Gauges {
     gaps: IntCounterVec,
     gaps_open: IntGauge,
     last_webhook: GaugeVec,
+    checkpoint: Gauge,
     outbox_oldest_age: Gauge,
     dead_letters: IntGaugeVec,
     deletions_held: IntGaugeVec,
@@ -81,6 +82,10 @@ impl Gauges {
             )?,
             gaps: keep(registry, IntCounterVec::new(gaps, &["app", "kind"])?)?,
             gaps_open: integer("finlinkd_gaps_open", "Gaps whose webhook may still come")?,
+            checkpoint: gauge(
+                "finlinkd_checkpoint_timestamp_seconds",
+                "When a mark of an ingress was last recorded, by the store's clock; 0 where there is none",
+            )?,
             outbox_oldest_age: gauge(
                 "finlinkd_outbox_oldest_age_seconds",
                 "Age of the oldest committed event that is not in the feed yet; 0 where there is none",
@@ -104,6 +109,7 @@ impl Gauges {
         self.hint_oldest_unanswered.set(age(totals.hint_oldest_at));
         self.refresh_overdue.set(age(totals.overdue_since));
         self.outbox_oldest_age.set(age(totals.outbox_oldest_at));
+        self.checkpoint.set(totals.checkpoint_at.map_or(0.0, UtcMicros::as_seconds));
         self.gaps_open.set(totals.gaps_open as i64);
         // Labels that no row has any more must not stay at their last value.
         self.connections.reset();

@@ -189,9 +189,6 @@ impl<'a> Storing<'a> {
             Part::Marks(marks) => {
                 self.tally.checkpoints += marks.len() as u64;
                 self.metrics.of(None).checkpoint.inc_by(marks.len() as u64);
-                for mark in marks {
-                    self.metrics.checkpoint(mark.at);
-                }
             }
         }
     }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use events::{AppName, UtcMicros};
-use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use events::AppName;
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use store::Recorded;
 
 /// Apps with a label of their own; further ones are counted together as `other`.
@@ -27,7 +27,6 @@ pub struct Metrics {
     pub(crate) lag_seconds: Histogram,
     pub(crate) holding: IntGauge,
     pub(crate) stale: IntCounter,
-    checkpoint: Gauge,
 }
 
 /// The counters of one app, one per result.
@@ -66,20 +65,15 @@ impl Metrics {
             IntGauge::new("finlinkd_consumer_batches_held", "Batches held unacknowledged because the store is away")?;
         let stale =
             IntCounter::new("finlinkd_consumer_stale_acks_total", "Acknowledgements that came too late to count")?;
-        let checkpoint = Gauge::new(
-            "finlinkd_checkpoint_timestamp_seconds",
-            "When the newest checkpoint recorded by this process was made",
-        )?;
         registry.register(Box::new(messages.clone()))?;
         registry.register(Box::new(batch_size.clone()))?;
         registry.register(Box::new(lag_seconds.clone()))?;
         registry.register(Box::new(holding.clone()))?;
         registry.register(Box::new(stale.clone()))?;
-        registry.register(Box::new(checkpoint.clone()))?;
         let others = Results::of(&messages, "other");
         let nameless = Results::of(&messages, "");
         let apps = Arc::default();
-        Ok(Self { messages, apps, others, nameless, batch_size, lag_seconds, holding, stale, checkpoint })
+        Ok(Self { messages, apps, others, nameless, batch_size, lag_seconds, holding, stale })
     }
 
     /// The counters of an app; `None`: of messages that belong to none.
@@ -95,13 +89,6 @@ impl Metrics {
         let results = Results::of(&self.messages, app.as_str());
         apps.insert(app.clone(), results.clone());
         results
-    }
-
-    /// A checkpoint was recorded; the newest counts.
-    pub(crate) fn checkpoint(&self, at: UtcMicros) {
-        if at.as_seconds() > self.checkpoint.get() {
-            self.checkpoint.set(at.as_seconds());
-        }
     }
 }
 

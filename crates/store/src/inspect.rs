@@ -242,7 +242,7 @@ pub struct Totals {
     pub gaps_late: u64,
     /// Dead letters by reason.
     pub dead_letters: BTreeMap<String, u64>,
-    /// Newest checkpoint.
+    /// When a mark of an ingress was last recorded, by the store's clock.
     pub checkpoint_at: Option<UtcMicros>,
     /// Newest delivery by app.
     pub last_webhook_at: BTreeMap<AppName, UtcMicros>,

@@ -18,8 +18,10 @@ pub struct Books {
     pub instance: Uuid,
     /// When it started; `None` where no mark of it arrived.
     pub started_at: Option<UtcMicros>,
-    /// When its newest mark was made.
+    /// When its newest mark was made, by its own clock: for people.
     pub marked_at: Option<UtcMicros>,
+    /// When a mark of it was last recorded, by the store's clock; `marked_at` where a version recorded it that noted no time.
+    pub recorded_at: Option<UtcMicros>,
     /// By its marks, everything up to this number was stored or refused.
     pub decided_through: u64,
     /// It said that it ends and that nothing follows.
@@ -74,10 +76,10 @@ impl Verdict {
 }
 
 impl Books {
-    /// What they prove at `now`. A run of which no mark came for `silent_after` is not running any more, or cannot reach us.
+    /// What they prove at `now`, by the store's clock. A run of which no mark came for `silent_after` is not running any more, or cannot reach us.
     pub fn verdict(&self, now: UtcMicros, silent_after: Duration) -> Verdict {
         let missing = self.missing();
-        let fresh = self.marked_at.is_some_and(|at| now.since(at) < silent_after);
+        let fresh = self.recorded_at.is_some_and(|at| now.since(at) < silent_after);
         match (missing.is_empty(), fresh, self.ended) {
             (false, true, _) => Verdict::Waiting { missing },
             (false, false, _) => Verdict::Holes { missing },
@@ -125,6 +127,7 @@ mod tests {
             instance: Uuid::nil(),
             started_at: Some(UtcMicros(0)),
             marked_at: Some(UtcMicros(0)),
+            recorded_at: Some(UtcMicros(0)),
             decided_through,
             ended,
             stored: ranges(stored),
@@ -159,6 +162,15 @@ mod tests {
         let verdict = books.verdict(late(), SILENT_AFTER);
         assert_eq!(verdict, Verdict::Holes { missing });
         assert_eq!(verdict.holes(), 5);
+    }
+
+    #[test]
+    fn the_clock_of_an_ingress_decides_nothing() {
+        for marked_at in [UtcMicros(0).minus(Duration::from_hours(3)), UtcMicros(0).plus(Duration::from_hours(3))] {
+            let books = Books { marked_at: Some(marked_at), ..books(2, false, &[(1, 1)], &[]) };
+            assert!(matches!(books.verdict(soon(), SILENT_AFTER), Verdict::Waiting { .. }));
+            assert!(matches!(books.verdict(late(), SILENT_AFTER), Verdict::Holes { .. }));
+        }
     }
 
     #[test]

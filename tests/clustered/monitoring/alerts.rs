@@ -80,7 +80,7 @@ impl Scene {
         self.roles.take("ingress-1").stop().await.unwrap();
         self.cluster.books_are_right(1).await;
         let lose = "DELETE FROM deliveries WHERE receipt = (SELECT receipt FROM deliveries ORDER BY receipt LIMIT 1);
-            UPDATE checkpoints SET at = at - 3600000000";
+            UPDATE checkpoints SET recorded_at = recorded_at - 3600000000";
         tokio::task::block_in_place(|| self.database.query("finlinkd", lose).unwrap());
         // Whoever starts proves the books at once.
         self.roles.take("reconciler-1").stop().await.unwrap();

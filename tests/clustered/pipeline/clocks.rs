@@ -4,11 +4,12 @@
 use tests::binary::Finlinkd;
 use tests::circumstances::with_a_clock_off_by;
 use tests::finlink::ConnectionStatus;
-use tests::looking::eventually;
+use tests::looking::{array, eventually};
 use tests::roles::role_of;
 use tests::sender::naming;
 
 use super::cluster::{Cluster, TOKENS, events_once};
+use crate::database;
 
 async fn start(cluster: &Cluster, name: &str, hours: i32) -> Finlinkd {
     with_a_clock_off_by(cluster.setup(name), hours).unwrap().run_role(role_of(name)).await.unwrap()
@@ -54,8 +55,19 @@ async fn hosts_whose_clocks_are_hours_apart_work_together() {
     assert_eq!(fresh["fresh"], true, "{fresh}");
     events_once(&feed).await;
 
-    for process in [ahead, behind, consumer, second, feed] {
+    // Both are seen to be alive, and one that died is seen to be dead: by when their marks were recorded.
+    cluster.books_are_right(2).await;
+    ahead.kill().await.unwrap();
+    behind.stop().await.unwrap();
+    for process in [consumer, second, feed] {
         process.stop().await.unwrap();
     }
-    cluster.books_are_right(2).await;
+    let (_, name) = cluster.store.rsplit_once('/').unwrap();
+    let hour_later = "UPDATE checkpoints SET recorded_at = recorded_at - 3600000000";
+    tokio::task::block_in_place(|| database::shared().query(name, hour_later).unwrap());
+    cluster.books_are_right(1).await;
+    let runs = array(cluster.ask(&["ledger", "verify", "--json"]).await);
+    let mut verdicts: Vec<_> = runs.iter().filter_map(|run| run["verdict"].as_str()).collect();
+    verdicts.sort_unstable();
+    assert_eq!(verdicts, ["balanced", "unproven_tail"], "{runs:#?}");
 }

@@ -26,7 +26,7 @@ pub(super) async fn run(settings: &Settings, one: &One) -> Result<(), Failure> {
     }
     let app = only_app(one.app.as_ref(), &apps, &one.token)?;
     let explanation = store.explain(&app, &one.token).await?;
-    let now = UtcMicros::now();
+    let now = store.time().await?;
     let mut out = stdout();
     if one.form.json {
         output::json(&mut out, &as_json(&app, &one.token, &explanation, now))?;

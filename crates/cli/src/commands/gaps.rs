@@ -80,7 +80,7 @@ async fn list(settings: &Settings, wanted: &List) -> Result<(), Failure> {
 
 async fn report(settings: &Settings, form: &ShowArgs) -> Result<(), Failure> {
     let store = wiring::look_into_store(settings)?;
-    let totals = store.totals(UtcMicros::now()).await?;
+    let totals = store.totals(store.time().await?).await?;
     let (total, open, late) = (sum(&totals), totals.gaps_open, totals.gaps_late);
     let mut out = stdout();
     if form.json {

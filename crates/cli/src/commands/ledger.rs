@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use events::{SequenceRange, UtcMicros};
+use events::SequenceRange;
 use serde::Serialize;
 use store::{Books, Verdict};
 
@@ -46,8 +46,8 @@ struct Line {
 /// Does what was asked for.
 pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<(), Failure> {
     let Action::Verify { json } = options.action;
-    let now = UtcMicros::now();
-    let books = wiring::look_into_store(settings)?.books().await?;
+    let store = wiring::look_into_store(settings)?;
+    let (now, books) = (store.time().await?, store.books().await?);
     let lines: Vec<Line> =
         books.into_iter().map(|books| Line { verdict: books.verdict(now, SILENT_AFTER), books }).collect();
     let holes: u64 = lines.iter().map(|line| line.verdict.holes()).sum();

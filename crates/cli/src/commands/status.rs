@@ -31,7 +31,7 @@ pub struct Options {
 /// Prints sums over the store and what the running process says of itself.
 pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<(), Failure> {
     let store = wiring::look_into_store(settings)?;
-    let now = UtcMicros::now();
+    let now = store.time().await?;
     let totals = store.totals(now).await?;
     let process = ask::get(settings.admin_listen, "/readyz", None, TIMEOUT).await.ok();
     let process = process.and_then(|answer| serde_json::from_slice::<Value>(&answer.body).ok());

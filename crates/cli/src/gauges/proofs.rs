@@ -94,6 +94,7 @@ mod tests {
             instance: Uuid::nil(),
             started_at: Some(UtcMicros(0)),
             marked_at: Some(UtcMicros(marked_at)),
+            recorded_at: Some(UtcMicros(marked_at)),
             decided_through,
             ended: false,
             stored: stored.iter().map(|(from, through)| SequenceRange { from: *from, through: *through }).collect(),

@@ -34,8 +34,11 @@ fn ages_are_counted_from_now_and_are_zero_where_nothing_waits() {
     let registry = Registry::new();
     let gauges = Gauges::register(&registry, &[]).unwrap();
     let now = UtcMicros(90_000_000);
-    gauges.show(&Totals { hint_oldest_at: Some(UtcMicros(60_000_000)), ..Totals::default() }, now);
+    let at = Some(UtcMicros(60_000_000));
+    let totals = Totals { hint_oldest_at: at, checkpoint_at: at, ..Totals::default() };
+    gauges.show(&totals, now);
     let text = scrape(&registry);
     assert!(text.contains("finlinkd_hint_oldest_unanswered_seconds 30"));
     assert!(text.contains("finlinkd_outbox_oldest_age_seconds 0"));
+    assert!(text.contains("finlinkd_checkpoint_timestamp_seconds 60"));
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Engine;
-use super::world::{World, again, app, at, bound, names, webhook};
+use super::world::{World, again, app, at, bound, long_after, names, webhook};
 use crate::{
     Books, DeadLetter, DeadLetterFilter, DeadLetterReason, DeliveryFilter, Recorded, Rules, StoreError, Verdict,
 };
@@ -134,9 +134,16 @@ pub async fn marks_may_come_twice_and_in_any_order(engine: &dyn Engine) {
         refused: vec![SequenceRange { from: through, through }],
         last: false,
     };
-    world.stores.intake.mark(&[mark(20, 9), mark(10, 5)]).await.unwrap();
-    world.stores.intake.mark(&[mark(10, 5)]).await.unwrap();
-    assert_eq!(world.stores.inspect.totals(at(30)).await.unwrap().checkpoint_at, Some(at(20)));
+    let (intake, inspect) = (&world.stores.intake, &world.stores.inspect);
+    intake.mark(&[mark(20, 9), mark(10, 5)]).await.unwrap();
+    let before = inspect.time().await.unwrap();
+    intake.mark(&[mark(10, 5)]).await.unwrap();
+    let after = inspect.time().await.unwrap();
+    let books = of(Uuid::from_u128(1), inspect.books().await.unwrap());
+    assert_eq!((books.marked_at, books.decided_through), (Some(at(20)), 9));
+    // By the store's clock, whatever the marks say.
+    assert!(books.recorded_at.is_some_and(|recorded| before <= recorded && recorded <= after), "{books:?}");
+    assert_eq!(inspect.totals(at(30)).await.unwrap().checkpoint_at, books.recorded_at);
 }
 
 /// What the consumer asks before it takes batches again.
@@ -181,7 +188,7 @@ pub async fn the_books_account_for_every_number(engine: &dyn Engine) {
     assert_eq!(books.stored, [SequenceRange { from: 1, through: 3 }, SequenceRange { from: 5, through: 5 }]);
     assert_eq!((books.decided_through, books.ended, books.marked_at), (6, true, Some(at(2))));
     let missing = vec![SequenceRange { from: 4, through: 4 }];
-    assert_eq!(books.verdict(at(10_000), std::time::Duration::from_mins(2)), Verdict::Holes { missing });
+    assert_eq!(books.verdict(long_after(&books), std::time::Duration::from_mins(2)), Verdict::Holes { missing });
     assert_eq!(of(instance, world.stores.inspect.booked().await.unwrap()), books, "the consumer's note says the same");
 }
 
@@ -215,7 +222,7 @@ pub async fn what_is_booked_is_what_is_stored(engine: &dyn Engine) {
     world.record(&[numbered(5), numbered(6), numbered(7), numbered(8)]).await;
     let (booked, books) = both().await;
     assert_eq!(booked, books);
-    assert_eq!(booked.verdict(at(10_000), std::time::Duration::from_mins(2)), Verdict::Balanced);
+    assert_eq!(booked.verdict(long_after(&booked), std::time::Duration::from_mins(2)), Verdict::Balanced);
 }
 
 fn of(instance: Uuid, books: Vec<Books>) -> Books {

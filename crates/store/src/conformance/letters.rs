@@ -8,7 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Engine;
-use super::world::{World, app, at, bound, names, webhook};
+use super::world::{World, app, at, bound, long_after, names, webhook};
 use crate::{DeadLetter, DeadLetterFilter, DeadLetterReason, DeadLetterRow, Reading, Recorded, Verdict};
 
 /// The letter of a webhook that has this number in the books.
@@ -60,7 +60,8 @@ async fn verdict(world: &World, instance: Uuid, through: u64) -> Verdict {
     };
     world.stores.intake.mark(&[mark]).await.unwrap();
     let books = world.stores.inspect.books().await.unwrap();
-    books.iter().find(|books| books.instance == instance).unwrap().verdict(at(10_000), Duration::from_mins(2))
+    let books = books.iter().find(|books| books.instance == instance).unwrap();
+    books.verdict(long_after(books), Duration::from_mins(2))
 }
 
 /// Its delivery counts in the books from then on.

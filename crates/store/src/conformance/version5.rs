@@ -126,5 +126,6 @@ async fn is_booked(stores: &Stores, round: u32) {
     let books = stores.inspect.books().await.unwrap();
     let run = books.iter().find(|run| run.instance == instance(round)).unwrap();
     assert_eq!((run.started_at, run.marked_at, run.decided_through, run.ended), (Some(at(0)), Some(at(0)), 5, true));
+    assert_eq!(run.recorded_at, run.marked_at, "there is nothing else to go by");
     assert_eq!(run.verdict(at(3600), std::time::Duration::from_mins(2)), Verdict::Balanced);
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Engine, Stores};
-use crate::{AppPin, Claimed, Due, FeedFilter, Lease, Observation, Reading, Recorded, RefreshRow, Rules};
+use crate::{AppPin, Books, Claimed, Due, FeedFilter, Lease, Observation, Reading, Recorded, RefreshRow, Rules};
 
 /// The second 0 of every scenario.
 pub const START: UtcMicros = UtcMicros(1_800_000_000_000_000);
@@ -50,6 +50,11 @@ pub fn webhook(tells: BodyTells, verification: Verification, at: UtcMicros) -> R
         body,
     };
     Reading { webhook, tells }
+}
+
+/// When whoever left these books has been silent for long.
+pub(super) fn long_after(books: &Books) -> UtcMicros {
+    books.recorded_at.unwrap().plus(Duration::from_hours(1))
 }
 
 /// The same body under another receipt.

@@ -38,14 +38,16 @@ pub(super) async fn mark(session: &Session, marks: &[Checkpoint]) -> Result<(), 
         // The row of the run is locked by it: whoever merges its ranges does so alone.
         session
             .execute(
-                "INSERT INTO checkpoints (instance, started_at, at, decided_through, last)
-                 SELECT $1, max(started_at), max(at), max(through), $5
+                "INSERT INTO checkpoints (instance, started_at, at, decided_through, last, recorded_at)
+                 SELECT $1, max(started_at), max(at), max(through), $5,
+                     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
                  FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS marks (started_at, at, through)
                  ON CONFLICT (instance) DO UPDATE SET
                      started_at = excluded.started_at,
                      at = greatest(checkpoints.at, excluded.at),
                      decided_through = greatest(checkpoints.decided_through, excluded.decided_through),
-                     last = checkpoints.last OR excluded.last",
+                     last = checkpoints.last OR excluded.last,
+                     recorded_at = excluded.recorded_at",
                 &[&instance, &started, &at, &through, &last],
             )
             .await?;

@@ -18,7 +18,7 @@ struct Step {
 }
 
 /// All of them, in ascending order.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step { version: 1, name: "base", sql: include_str!("../../migrations/postgres/0001_base.sql") },
     Step { version: 2, name: "intake", sql: include_str!("../../migrations/postgres/0002_intake.sql") },
     Step { version: 3, name: "refresh", sql: include_str!("../../migrations/postgres/0003_refresh.sql") },
@@ -27,6 +27,7 @@ const STEPS: [Step; 8] = [
     Step { version: 6, name: "key answers", sql: include_str!("../../migrations/postgres/0006_key_answers.sql") },
     Step { version: 7, name: "key order", sql: include_str!("../../migrations/postgres/0007_key_order.sql") },
     Step { version: 8, name: "booked", sql: include_str!("../../migrations/postgres/0008_booked.sql") },
+    Step { version: 9, name: "recorded", sql: include_str!("../../migrations/postgres/0009_recorded.sql") },
 ];
 
 /// The version that this program is written for.

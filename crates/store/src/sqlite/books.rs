@@ -2,30 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use events::{Checkpoint, SequenceRange};
+use events::{Checkpoint, SequenceRange, UtcMicros};
 use sqlite::rusqlite::{Connection, Result, params};
 use uuid::Uuid;
 
 use super::columns;
 use crate::books::{Entry, number, read, union, written};
 
-/// Records one mark.
-pub(super) fn mark(connection: &Connection, mark: &Checkpoint) -> Result<()> {
+/// Records one mark at `now`, whenever it was made.
+pub(super) fn mark(connection: &Connection, mark: &Checkpoint, now: UtcMicros) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO checkpoints (instance, started_at, at, decided_through, last) VALUES (?1, ?2, ?3, ?4, ?5)
+            "INSERT INTO checkpoints (instance, started_at, at, decided_through, last, recorded_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (instance) DO UPDATE SET
                  started_at = excluded.started_at,
                  at = max(coalesce(at, excluded.at), excluded.at),
                  decided_through = max(decided_through, excluded.decided_through),
-                 last = max(last, excluded.last)",
+                 last = max(last, excluded.last),
+                 recorded_at = excluded.recorded_at",
         )?
         .execute(params![
             mark.instance.as_bytes(),
             mark.started_at.0,
             mark.at.0,
             number(mark.decided_through),
-            mark.last
+            mark.last,
+            now.0,
         ])?;
     for range in union(mark.refused.iter().copied()) {
         refuse(connection, mark.instance, range)?;

@@ -19,7 +19,7 @@ impl Intake for SqliteStore {
         let checkpoints = checkpoints.to_vec();
         self.write(move |connection| {
             for checkpoint in &checkpoints {
-                books::mark(connection, checkpoint)?;
+                books::mark(connection, checkpoint, UtcMicros::now())?;
             }
             Ok(())
         })

@@ -39,7 +39,7 @@ pub(super) async fn booked(session: &Session) -> Result<Vec<Books>, Fault> {
 
 async fn runs(session: &Session, mut stored: BTreeMap<Uuid, Vec<SequenceRange>>) -> Result<Vec<Books>, Fault> {
     let mut refused = ranges(session, "SELECT instance, first, through FROM refused ORDER BY instance, first").await?;
-    let runs = "SELECT instance, started_at, at, decided_through, last FROM checkpoints
+    let runs = "SELECT instance, started_at, at, coalesce(recorded_at, at), decided_through, last FROM checkpoints
         ORDER BY started_at DESC NULLS LAST, instance";
     columns::all(&session.query(runs, &[]).await?, |row| {
         let instance: Uuid = columns::get(row, 0)?;
@@ -47,8 +47,9 @@ async fn runs(session: &Session, mut stored: BTreeMap<Uuid, Vec<SequenceRange>>)
             instance,
             started_at: columns::time_option(row, 1)?,
             marked_at: columns::time_option(row, 2)?,
-            decided_through: columns::count(row, 3)?,
-            ended: columns::get(row, 4)?,
+            recorded_at: columns::time_option(row, 3)?,
+            decided_through: columns::count(row, 4)?,
+            ended: columns::get(row, 5)?,
             stored: stored.remove(&instance).unwrap_or_default(),
             refused: refused.remove(&instance).unwrap_or_default(),
         })

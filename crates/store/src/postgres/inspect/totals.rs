@@ -49,7 +49,7 @@ async fn read_waiting(session: &Session, now: UtcMicros, totals: &mut Totals) ->
                  (SELECT min((SELECT min(claimable_at) FROM refreshes
                      WHERE refreshes.app = apps.app AND claimable_at IS NOT NULL)) FROM apps),
                  (SELECT count(*) FROM gaps WHERE closed_at IS NULL),
-                 (SELECT max(at) FROM checkpoints)
+                 (SELECT coalesce(max(recorded_at), max(at)) FROM checkpoints)
              FROM (SELECT count(*), min(committed_at) AS oldest FROM outbox WHERE number IS NULL) AS outbox,
                  (SELECT count(*), min(hinted_at) AS oldest FROM refreshes WHERE hinted_at IS NOT NULL) AS hints",
             &[],

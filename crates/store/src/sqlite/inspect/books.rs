@@ -33,7 +33,7 @@ pub(super) fn booked(connection: &Connection) -> Result<Vec<Books>> {
 fn runs(connection: &Connection, mut stored: BTreeMap<Uuid, Vec<SequenceRange>>) -> Result<Vec<Books>> {
     let mut refused = ranges(connection, "SELECT instance, first, through FROM refused ORDER BY instance, first")?;
     let mut runs = connection.prepare_cached(
-        "SELECT instance, started_at, at, decided_through, last FROM checkpoints ORDER BY started_at DESC, instance",
+        "SELECT instance, started_at, at, coalesce(recorded_at, at), decided_through, last FROM checkpoints ORDER BY started_at DESC, instance",
     )?;
     let books = runs.query_map([], |row| {
         let instance = columns::uuid(row, 0)?;
@@ -41,8 +41,9 @@ fn runs(connection: &Connection, mut stored: BTreeMap<Uuid, Vec<SequenceRange>>)
             instance,
             started_at: row.get::<_, Option<i64>>(1)?.map(UtcMicros),
             marked_at: row.get::<_, Option<i64>>(2)?.map(UtcMicros),
-            decided_through: columns::count(row, 3)?,
-            ended: row.get(4)?,
+            recorded_at: row.get::<_, Option<i64>>(3)?.map(UtcMicros),
+            decided_through: columns::count(row, 4)?,
+            ended: row.get(5)?,
             stored: stored.remove(&instance).unwrap_or_default(),
             refused: refused.remove(&instance).unwrap_or_default(),
         })

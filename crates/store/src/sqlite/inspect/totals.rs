@@ -58,7 +58,7 @@ fn read_waiting(connection: &Connection, now: UtcMicros, totals: &mut Totals) ->
         totals.gaps_open = columns::count(row, 0)?;
         Ok(())
     })?;
-    each(connection, "SELECT max(at) FROM checkpoints", |row| {
+    each(connection, "SELECT coalesce(max(recorded_at), max(at)) FROM checkpoints", |row| {
         totals.checkpoint_at = columns::time_option(row, 0)?;
         Ok(())
     })
