@@ -23,53 +23,72 @@ pub struct SharedClock {
 impl SharedClock {
     /// The time now. `ask` is waited for where the last answer is old. A store that is away leaves that answer to be carried
     /// on, and where there is none, this machine's clock.
+    ///
+    /// Behind by what the answer took at most, and never ahead: who is behind waits a little longer for a lease to end, who
+    /// is ahead takes one that still counts.
     pub async fn now(&mut self, ask: impl Future<Output = Result<UtcMicros, StoreError>>) -> UtcMicros {
-        self.at(Instant::now(), ask).await
-    }
-
-    async fn at(&mut self, instant: Instant, ask: impl Future<Output = Result<UtcMicros, StoreError>>) -> UtcMicros {
-        let carried = self.answer.map(|(at, asked)| {
-            let for_long = instant.duration_since(asked);
-            (at.plus(for_long), for_long)
-        });
-        if let Some((now, for_long)) = carried
+        if let Some((now, for_long)) = self.carried()
             && for_long < CARRIED_FOR
         {
             return now;
         }
         match ask.await {
             Ok(now) => {
-                self.answer = Some((now, instant));
+                self.answer = Some((now, Instant::now()));
                 now
             }
-            Err(_) => carried.map_or_else(UtcMicros::now, |(now, _)| now),
+            Err(_) => self.carried().map_or_else(UtcMicros::now, |(now, _)| now),
         }
+    }
+
+    /// The last answer carried on, and for how long it has been.
+    fn carried(&self) -> Option<(UtcMicros, Duration)> {
+        self.answer.map(|(at, answered)| (at.plus(answered.elapsed()), answered.elapsed()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    //! A store whose clock is far from this machine's.
+    //! A store whose clock is far from this machine's. Time is made up.
+
+    use tokio::time::{advance, sleep};
 
     use super::*;
 
     const AT: UtcMicros = UtcMicros(1_000_000_000);
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_answer_is_carried_on_and_asked_for_again() {
-        let (mut clock, start) = (SharedClock::default(), Instant::now());
-        assert_eq!(clock.at(start, async { Ok(AT) }).await, AT);
+        let mut clock = SharedClock::default();
+        assert_eq!(clock.now(async { Ok(AT) }).await, AT);
         let later = UtcMicros(9_000_000_000);
-        assert_eq!(clock.at(start + CARRIED_FOR / 2, async { Ok(later) }).await, AT.plus(CARRIED_FOR / 2));
-        assert_eq!(clock.at(start + CARRIED_FOR, async { Ok(later) }).await, later);
+        advance(CARRIED_FOR / 2).await;
+        assert_eq!(clock.now(async { Ok(later) }).await, AT.plus(CARRIED_FOR / 2));
+        advance(CARRIED_FOR / 2).await;
+        assert_eq!(clock.now(async { Ok(later) }).await, later);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_waits_for_long_puts_no_clock_ahead() {
+        const WAITED: Duration = Duration::from_secs(25);
+        let mut clock = SharedClock::default();
+        let slow = async {
+            sleep(WAITED).await;
+            Ok(AT)
+        };
+        assert_eq!(clock.now(slow).await, AT);
+        assert_eq!(clock.now(async { Ok(AT) }).await, AT);
+        advance(CARRIED_FOR / 2).await;
+        assert_eq!(clock.now(async { Ok(AT) }).await, AT.plus(CARRIED_FOR / 2));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_store_that_is_away_does_not_change_the_time() {
-        let (mut clock, start) = (SharedClock::default(), Instant::now());
+        let mut clock = SharedClock::default();
         let away = || async { Err(StoreError::Unavailable("away".to_owned())) };
-        assert!(clock.at(start, away()).await > AT, "there is no better clock than this machine's");
-        clock.at(start, async { Ok(AT) }).await;
-        assert_eq!(clock.at(start + CARRIED_FOR * 3, away()).await, AT.plus(CARRIED_FOR * 3));
+        assert!(clock.now(away()).await > AT, "there is no better clock than this machine's");
+        clock.now(async { Ok(AT) }).await;
+        advance(CARRIED_FOR * 3).await;
+        assert_eq!(clock.now(away()).await, AT.plus(CARRIED_FOR * 3));
     }
 }
