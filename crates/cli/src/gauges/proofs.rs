@@ -23,19 +23,22 @@ const DELIVERIES_READ_EVERY: Duration = Duration::from_hours(24);
 /// What was found last.
 #[derive(Default)]
 pub(super) struct Proofs {
-    /// How far each run had marked at the last look.
-    marked: Marked,
+    /// How far each run had marked at the last look; `None` before the first.
+    marked: Option<Marked>,
     deliveries: Option<Reading>,
 }
 
 type Marked = BTreeMap<Uuid, u64>;
 
+/// Numbers that are missing for good, by run; a run that misses none is left out.
+type Holes = BTreeMap<Uuid, Vec<SequenceRange>>;
+
 /// What the last reading of the deliveries showed.
 struct Reading {
     at: UtcMicros,
     /// Holes by the consumers' note at that time.
-    booked: u64,
-    /// Holes by the deliveries.
+    booked: Holes,
+    /// How many by the deliveries.
     holes: u64,
 }
 
@@ -43,22 +46,24 @@ impl Proofs {
     /// Numbers that are missing for good as far as can be told. To be asked further apart than a message takes.
     pub(super) async fn holes(&mut self, inspect: &dyn Inspect, now: UtcMicros) -> Result<u64, StoreError> {
         let noted = inspect.booked().await?;
-        let booked = holes(&noted, &self.marked, now);
-        let holes = if let Some(holes) = self.still(booked, now) {
+        let before = self.marked.clone().unwrap_or_default();
+        let booked = holes(&noted, &before, now);
+        let found = if let Some(holes) = self.still(&booked, now) {
             holes
         } else {
-            let holes = holes(&inspect.books().await?, &self.marked, now);
-            self.deliveries = Some(Reading { at: now, booked, holes });
-            holes
+            let found = count(&holes(&inspect.books().await?, &before, now));
+            // A first look waits for what it misses: what it shows holds until the second.
+            self.deliveries = self.marked.is_some().then_some(Reading { at: now, booked, holes: found });
+            found
         };
-        self.marked = marked(&noted);
-        Ok(holes)
+        self.marked = Some(marked(&noted));
+        Ok(found)
     }
 
     /// What the last reading of the deliveries showed, where it holds still.
-    fn still(&self, booked: u64, now: UtcMicros) -> Option<u64> {
+    fn still(&self, booked: &Holes, now: UtcMicros) -> Option<u64> {
         let last = self.deliveries.as_ref()?;
-        (last.booked == booked && now.since(last.at) < DELIVERIES_READ_EVERY).then_some(last.holes)
+        (last.booked == *booked && now.since(last.at) < DELIVERIES_READ_EVERY).then_some(last.holes)
     }
 }
 
@@ -66,21 +71,26 @@ fn marked(books: &[Books]) -> Marked {
     books.iter().map(|run| (run.instance, run.decided_through)).collect()
 }
 
-/// Numbers that these books miss for good, after a look that found `before`.
-fn holes(books: &[Books], before: &Marked, now: UtcMicros) -> u64 {
+/// What these books miss for good, after a look that found `before`.
+fn holes(books: &[Books], before: &Marked, now: UtcMicros) -> Holes {
     let of = |run: &Books| match run.verdict(now, SILENT_AFTER) {
         Verdict::Waiting { missing } => {
             let through = before.get(&run.instance).copied().unwrap_or(0);
-            missing.iter().map(|range| up_to(*range, through)).sum()
+            missing.into_iter().filter_map(|range| up_to(range, through)).collect()
         }
-        verdict => verdict.holes(),
+        Verdict::Holes { missing } => missing,
+        Verdict::Balanced | Verdict::UnprovenTail { .. } => Vec::new(),
     };
-    books.iter().map(of).sum()
+    books.iter().map(|run| (run.instance, of(run))).filter(|(_, missing)| !missing.is_empty()).collect()
 }
 
-/// How many numbers of a range are not above `through`.
-fn up_to(range: SequenceRange, through: u64) -> u64 {
-    (through.min(range.through) + 1).saturating_sub(range.from)
+fn count(holes: &Holes) -> u64 {
+    holes.values().flatten().map(|range| range.through - range.from + 1).sum()
+}
+
+/// The part of a range that is not above `through`.
+fn up_to(range: SequenceRange, through: u64) -> Option<SequenceRange> {
+    (range.from <= through).then_some(SequenceRange { through: range.through.min(through), ..range })
 }
 
 #[cfg(test)]
@@ -112,7 +122,7 @@ mod tests {
         ];
         let mut before = Marked::new();
         for (run, expected, why) in looks {
-            assert_eq!(holes(std::slice::from_ref(&run), &before, now), expected, "{why}");
+            assert_eq!(count(&holes(std::slice::from_ref(&run), &before, now)), expected, "{why}");
             before = marked(&[run]);
         }
     }
@@ -120,19 +130,21 @@ mod tests {
     #[test]
     fn a_run_that_fell_silent_needs_one_look() {
         let now = UtcMicros(3_600_000_000);
-        assert_eq!(holes(&[run(10, &[(1, 9)], 0)], &Marked::new(), now), 1);
+        assert_eq!(count(&holes(&[run(10, &[(1, 9)], 0)], &Marked::new(), now)), 1);
     }
 
     #[test]
     fn deliveries_are_read_at_first_daily_and_when_the_note_shows_other_holes() {
         let start = UtcMicros(1_767_225_600_000_000);
         let minutes = |minutes| start.plus(Duration::from_mins(minutes));
+        let missing = |from, through| Holes::from([(Uuid::nil(), vec![SequenceRange { from, through }])]);
         let mut proofs = Proofs::default();
-        assert_eq!(proofs.still(0, start), None, "at first");
-        proofs.deliveries = Some(Reading { at: start, booked: 5, holes: 2 });
-        assert_eq!(proofs.still(5, minutes(5)), Some(2), "what the note lacks was found there");
-        assert_eq!(proofs.still(6, minutes(5)), None);
-        assert_eq!(proofs.still(0, minutes(5)), None, "a hole that was filled");
-        assert_eq!(proofs.still(5, minutes(24 * 60)), None);
+        assert_eq!(proofs.still(&Holes::new(), start), None, "at first");
+        proofs.deliveries = Some(Reading { at: start, booked: missing(1, 5), holes: 2 });
+        assert_eq!(proofs.still(&missing(1, 5), minutes(5)), Some(2), "what the note lacks was found there");
+        assert_eq!(proofs.still(&missing(1, 6), minutes(5)), None);
+        assert_eq!(proofs.still(&missing(2, 6), minutes(5)), None, "one was filled, and there is another");
+        assert_eq!(proofs.still(&Holes::new(), minutes(5)), None, "all were filled");
+        assert_eq!(proofs.still(&missing(1, 5), minutes(24 * 60)), None);
     }
 }
