@@ -76,7 +76,8 @@ impl Verdict {
 }
 
 impl Books {
-    /// What they prove at `now`, by the store's clock. A run of which no mark came for `silent_after` is not running any more, or cannot reach us.
+    /// What they prove at `now`, by the store's clock. A run of which no mark came for `silent_after` is not running any more,
+    /// or cannot reach us.
     pub fn verdict(&self, now: UtcMicros, silent_after: Duration) -> Verdict {
         let missing = self.missing();
         let fresh = self.recorded_at.is_some_and(|at| now.since(at) < silent_after);
