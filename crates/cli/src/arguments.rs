@@ -55,7 +55,7 @@ pub enum Command {
     Ledger(commands::ledger::Options),
     /// Checks the settings and prints the effective ones, secrets masked.
     CheckConfig(commands::check_config::Options),
-    /// Brings the schemas in the data folder up to date.
+    /// Brings the schema of the store, a data folder or a database, up to date.
     Migrate,
     /// Prints JSON Schemas of the shapes that others rely on.
     Schema(commands::schema::Options),

@@ -1,4 +1,4 @@
-//! `finlinkd migrate`: brings the schemas in the data folder up to date, for installations with `store.migrate = "check"`.
+//! `finlinkd migrate`: brings the store's schema up to date, for installations with `store.migrate = "check"`.
 
 use std::io::Write;
 
@@ -7,13 +7,10 @@ use crate::exit::Failure;
 use crate::settings::Settings;
 use crate::wiring;
 
-/// Opens the store as `run` would, migrating whatever the settings say, and closes it. The folder must not be in use.
+/// Says which store is up to date once it is. A data folder must not be in use; a database may be.
 pub(crate) async fn run(settings: &Settings) -> Result<(), Failure> {
-    let mut settings = settings.clone();
-    settings.store.migrate = store::MigrateMode::Auto;
-    let store = wiring::open_store(&settings)?;
-    store.close().await;
+    let store = wiring::migrate_store(settings).await?;
     let mut out = stdout();
-    writeln!(out, "The store in {} is up to date.", settings.data_dir.display())?;
+    writeln!(out, "Up to date: {store}.")?;
     finish(out)
 }

@@ -82,6 +82,25 @@ pub(crate) fn open_store(settings: &Settings) -> anyhow::Result<Store> {
     })
 }
 
+/// Brings the schema up to date whatever the settings say, and tells of which store. Whoever is in the way is an error here,
+/// a server that is away too: a person waits for the answer.
+pub(crate) async fn migrate_store(settings: &Settings) -> anyhow::Result<String> {
+    let mut settings = settings.clone();
+    settings.store.migrate = store::MigrateMode::Auto;
+    let store = open_store(&settings)?;
+    // A folder's store is migrated where it is opened, a database's where it is first used.
+    let migrated = match &store {
+        Store::Sqlite(_) => Ok(()),
+        Store::Postgres(store) => store.ready().await,
+    };
+    store.close().await;
+    migrated?;
+    Ok(match engine(&settings)? {
+        StoreEngine::Sqlite => format!("the store in {}", settings.data_dir.display()),
+        StoreEngine::Postgres(address) => address.shown()?,
+    })
+}
+
 /// The store for a person, beside whoever writes it.
 pub(crate) fn look_into_store(settings: &Settings) -> anyhow::Result<Arc<dyn Inspect>> {
     Ok(match engine(settings)? {

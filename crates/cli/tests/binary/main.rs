@@ -5,6 +5,7 @@
 mod dead_letters;
 mod demo;
 mod help;
+mod migrate;
 mod pipeline;
 mod process;
 mod shapes;

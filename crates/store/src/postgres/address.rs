@@ -28,6 +28,12 @@ impl Address {
         }
     }
 
+    /// Which database it is, without user and password, for people.
+    pub fn shown(&self) -> Result<String, StoreError> {
+        let config = self.read()?;
+        Ok(format!("the database {} on {}", database(&config), shown(&config)))
+    }
+
     /// The address of the moment.
     pub(super) fn read(&self) -> Result<Config, StoreError> {
         match self {
