@@ -43,6 +43,13 @@ pub fn bare(listed: &Value) -> Value {
     Value::Object(fields)
 }
 
+/// A sample of `/metrics`, where there is one: its name with its labels in alphabetical order.
+pub async fn gauge(running: &Finlinkd, series: &str) -> Option<f64> {
+    let page = running.admin("/metrics").await.unwrap().text();
+    let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    value.map(|value| value.parse().unwrap())
+}
+
 /// A sample of `/metrics` that is a whole number, or 0 where there is none: its name with its labels in alphabetical order.
 pub async fn counter(running: &Finlinkd, series: &str) -> u64 {
     let page = running.admin("/metrics").await.unwrap().text();

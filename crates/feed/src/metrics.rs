@@ -1,6 +1,6 @@
 //! What the feed counts. The age of what is not numbered yet comes from the store's totals, not from here.
 
-use prometheus::{IntCounter, IntGauge, Registry};
+use prometheus::{Gauge, IntCounter, IntGauge, Registry};
 
 /// The feed's metrics; clones share them.
 #[derive(Debug, Clone)]
@@ -11,6 +11,7 @@ pub struct Metrics {
     pub(crate) waiting: IntGauge,
     pub(crate) streams_stalled: IntCounter,
     pub(crate) unrouted: IntCounter,
+    pub(crate) relay_oldest_age: Gauge,
 }
 
 impl Metrics {
@@ -26,7 +27,13 @@ impl Metrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok(gauge)
         };
+        let relay_oldest_age = Gauge::new(
+            "finlinkd_relay_oldest_age_seconds",
+            "Age of the oldest event in the feed that is not at the broker's exchange yet; 0 where there is none",
+        )?;
+        registry.register(Box::new(relay_oldest_age.clone()))?;
         Ok(Self {
+            relay_oldest_age,
             numbered: counter("finlinkd_events_numbered_total", "Events that this process gave a number")?,
             latest: gauge("finlinkd_events_last_number", "The last number given to an event")?,
             streams: gauge("finlinkd_api_streams", "Event streams open")?,

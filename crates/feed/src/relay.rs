@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use store::{Cursor, Feed, FeedEntry, FeedFilter, StoreError};
+use store::{Cursor, Feed, FeedEntry, FeedFilter, Inspect, SharedClock, StoreError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -43,6 +43,8 @@ pub struct NotRelayed(pub String);
 /// The loop that relays.
 pub struct Relay {
     feed: Arc<dyn Feed>,
+    inspect: Arc<dyn Inspect>,
+    clock: SharedClock,
     sink: Arc<dyn EventSink>,
     settings: Settings,
     metrics: Metrics,
@@ -60,15 +62,16 @@ enum Setback {
 }
 
 impl Relay {
-    /// A relay of `feed` that wakes when `latest` moves.
+    /// A relay of `feed` that wakes when `latest` moves. `inspect` is asked for the store's time.
     pub fn new(
         feed: Arc<dyn Feed>,
+        inspect: Arc<dyn Inspect>,
         sink: Arc<dyn EventSink>,
         settings: Settings,
         metrics: Metrics,
         latest: watch::Receiver<Cursor>,
     ) -> Self {
-        Self { feed, sink, settings, metrics, latest, away: false }
+        Self { feed, inspect, clock: SharedClock::default(), sink, settings, metrics, latest, away: false }
     }
 
     /// Relays until `stop`.
@@ -100,9 +103,10 @@ impl Relay {
     }
 
     /// Relays one page; true where there may be more.
-    async fn round(&self, stop: &CancellationToken) -> Result<bool, Setback> {
+    async fn round(&mut self, stop: &CancellationToken) -> Result<bool, Setback> {
         let cursor = self.feed.relay_cursor(TARGET).await?;
         let page = self.feed.after(cursor, &FeedFilter::default(), PAGE_MAX).await?;
+        self.show_age_of(page.entries.first()).await;
         let mut reached = cursor;
         let mut setback = None;
         for entry in &page.entries {
@@ -122,9 +126,22 @@ impl Relay {
         if reached > cursor {
             self.feed.relayed(TARGET, reached).await?;
         }
-        match setback {
-            Some(problem) => Err(problem.into()),
-            None => Ok(page.entries.len() >= PAGE_MAX),
+        if let Some(problem) = setback {
+            return Err(problem.into());
         }
+        let more = page.entries.len() >= PAGE_MAX;
+        if !more && !stop.is_cancelled() {
+            self.show_age_of(None).await;
+        }
+        Ok(more)
+    }
+
+    /// Shows since when the first event that is not relayed has waited. While events pass one after another that is no time.
+    async fn show_age_of(&mut self, oldest: Option<&FeedEntry>) {
+        let age = match oldest {
+            Some(oldest) => self.clock.now(self.inspect.time()).await.since(oldest.committed_at).as_secs_f64(),
+            None => 0.0,
+        };
+        self.metrics.relay_oldest_age.set(age);
     }
 }

@@ -1,7 +1,7 @@
 //! What the feed needs: committed events in one order, and the reader's place in it (R7).
 
 use async_trait::async_trait;
-use events::{AppName, ConnectionToken};
+use events::{AppName, ConnectionToken, UtcMicros};
 
 use crate::StoreError;
 
@@ -22,6 +22,8 @@ pub struct FeedEntry {
     pub kind: String,
     /// The event as JSON text, as it was committed.
     pub event: String,
+    /// When it was committed, by the store's clock.
+    pub committed_at: UtcMicros,
 }
 
 /// Which events are wanted.

@@ -7,11 +7,14 @@ use lapin::options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions}
 use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties, Consumer};
 use serde_json::Value;
+use tests::binary::Finlinkd;
 use tests::finlink::ConnectionStatus;
 use tests::http::PATIENCE;
-use tests::looking::{counter, eventually};
+use tests::looking::{counter, eventually, gauge};
+use tests::servers::{RabbitMq, RabbitMqOptions, VirtualHost};
 
-use super::cluster::{APP, Cluster, TOKENS, events_once};
+use super::cluster::{APP, Cluster, Queue, TOKENS, events_once, is_said_to_be};
+use crate::database;
 
 const EXCHANGE: &str = "finlinkd.events";
 /// The users' own queues have such names.
@@ -81,6 +84,46 @@ async fn a_foreign_consumer_gets_every_event_under_its_routing_key() {
         event.as_object_mut().unwrap().remove("sequence");
         assert_eq!(got[event["id"].as_str().unwrap()], event, "both ways tell the same");
     }
+    roles.stop().await;
+}
+
+/// Waits until a feed shows whether it has its broker, and whether an event waits for that.
+async fn shows(feed: &Finlinkd, connected: bool, waits: bool) {
+    let shown = eventually("the feed shows how its relay is", async || {
+        let is_connected = gauge(feed, "finlinkd_broker_connected").await;
+        let age = gauge(feed, "finlinkd_relay_oldest_age_seconds").await;
+        let matches = is_connected == Some(f64::from(u8::from(connected))) && age.map(|age| age > 0.0) == Some(waits);
+        if matches { Ok(()) } else { Err(format!("connected {is_connected:?}, age {age:?}")) }
+    });
+    shown.await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_stops_under_a_relay_is_told_of_and_gets_afterwards_what_waited() {
+    let mut broker = tokio::task::block_in_place(|| RabbitMq::launch(&RabbitMqOptions::default()).unwrap());
+    let store = database::shared().url(&database::new_database());
+    let queue = tokio::task::block_in_place(|| Queue::Deployed(VirtualHost::committed(&broker).unwrap()));
+    let cluster = Cluster::on(queue, store).await;
+    cluster.put_all(&TOKENS.map(ConnectionStatus::pending));
+    let roles = cluster.start_all(&["reconciler-1", "feed-1"]).await;
+    let feed = roles.get("feed-1");
+    cluster.converges(|| cluster.truth()).await;
+    is_said_to_be(feed, Some("relay"), "ready").await;
+    shows(feed, true, false).await;
+
+    tokio::task::block_in_place(|| broker.stop().unwrap());
+    is_said_to_be(feed, Some("relay"), "degraded").await;
+    is_said_to_be(feed, None, "degraded").await;
+    cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
+    cluster.converges(|| cluster.truth()).await;
+    shows(feed, false, true).await;
+    let before = counter(feed, "finlinkd_events_unrouted_total").await;
+
+    tokio::task::block_in_place(|| broker.start().unwrap());
+    is_said_to_be(feed, None, "ready").await;
+    shows(feed, true, false).await;
+    let caught_up = counter(feed, "finlinkd_events_unrouted_total").await;
+    assert!(caught_up >= before + TOKENS.len() as u64, "{before} to {caught_up}: the imports were published");
     roles.stop().await;
 }
 

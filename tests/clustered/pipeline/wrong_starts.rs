@@ -6,7 +6,7 @@ use lapin::{Connection, ConnectionProperties};
 use serde_json::Value;
 use tests::binary::Finlinkd;
 use tests::finlink::{ConnectionStatus, Endpoint, World};
-use tests::looking::eventually;
+use tests::looking::{eventually, gauge};
 use tests::sender::naming;
 
 use super::cluster::{Cluster, Queue, TOKENS, is_said_to_be};
@@ -113,6 +113,9 @@ async fn the_feed_serves_its_api_while_the_broker_refuses_it() {
     let feed = roles.get("feed-1");
     cluster.converges(|| cluster.truth()).await;
     feed.said("events cannot be relayed; they wait").await.unwrap();
+    let health = is_said_to_be(feed, Some("relay"), "degraded").await;
+    assert!(health.to_string().contains("refused user or password"), "{health}");
+    assert_eq!(gauge(feed, "finlinkd_broker_connected").await, Some(0.0));
     let listed = feed.api("/v1/connections").await.unwrap().json().unwrap();
     assert_eq!(listed["connections"].as_array().map(Vec::len), Some(TOKENS.len()), "{listed}");
     roles.stop().await;

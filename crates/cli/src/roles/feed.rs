@@ -12,8 +12,10 @@ use queue::rabbitmq::{EventPublisher, Routed};
 use store::FeedEntry;
 use tokio_util::sync::CancellationToken;
 
+use super::health;
 use super::part::Part;
 use super::process::Base;
+use crate::admin::Readiness;
 use crate::wiring::{Queue, Store};
 
 /// Starts all of it.
@@ -22,6 +24,7 @@ pub(super) fn start(
     bound: Bound,
     queue: &Queue,
     store: &Store,
+    readiness: &mut Readiness,
     stop: &CancellationToken,
 ) -> anyhow::Result<Vec<Part>> {
     let metrics = Metrics::register(&base.registry)?;
@@ -39,8 +42,10 @@ pub(super) fn start(
     };
     let mut parts = Vec::new();
     if let Some(exchange) = queue.events() {
-        let sink = Arc::new(Exchange(exchange));
-        let relay = Relay::new(store.feed(), sink, settings.feed.clone(), wiring.metrics.clone(), numberer.latest());
+        health::of_relay(readiness, exchange.state());
+        let (sink, metrics) = (Arc::new(Exchange(exchange)), wiring.metrics.clone());
+        let (port, inspect) = (store.feed(), store.inspect());
+        let relay = Relay::new(port, inspect, sink, settings.feed.clone(), metrics, numberer.latest());
         parts.push(Part::spawn("event relay", relay.run(stop.clone())));
     }
     parts.push(Part::spawn("feed", numberer.run(stop.clone())));

@@ -53,6 +53,11 @@ pub(super) fn of_dead_letters(readiness: &mut Readiness, state: watch::Receiver<
     readiness.part("dead_letters", move || of_a_taker(&state.borrow()));
 }
 
+/// The feed's connection, for the exchange: events wait in the store meanwhile, and the user's API gives them.
+pub(super) fn of_relay(readiness: &mut Readiness, state: watch::Receiver<QueueState>) {
+    readiness.part("relay", move || of_a_taker(&state.borrow()));
+}
+
 fn of_a_taker(state: &QueueState) -> Health {
     match state {
         QueueState::Ready => Health::Ready,

@@ -149,7 +149,7 @@ impl Parts<'_> {
             ));
         }
         if let (Some(queue), Some(store), Some(bound)) = (queue, store, listeners.api) {
-            later.push(Stage::new(feeding.clone(), feed::start(base, bound, queue, store, &feeding)?));
+            later.push(Stage::new(feeding.clone(), feed::start(base, bound, queue, store, &mut readiness, &feeding)?));
         }
         if let (Some(queue), Some(store), true) = (queue, store, matches!(role, Role::Run | Role::Consumer)) {
             later.insert(
@@ -171,7 +171,8 @@ impl Parts<'_> {
             stages.push(Stage::new(stop.clone(), Vec::new()));
         }
         stages.extend(later);
-        if let Some(queue) = queue {
+        // A feed's only connection is that of its relay, which has told of it.
+        if let Some(queue) = queue.filter(|_| role != Role::Feed) {
             health::of_queue(&mut readiness, role, queue.state());
         }
         let mut last = Vec::new();

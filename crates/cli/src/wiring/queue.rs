@@ -50,6 +50,7 @@ struct Broker {
     /// How the connection of this process's main end is.
     state: watch::Receiver<QueueState>,
     consuming: Mutex<Option<Subscription>>,
+    events: Mutex<Option<EventPublisher>>,
     ended: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -107,9 +108,12 @@ impl Queue {
         match &self.engine {
             Engine::Embedded(_) => None,
             Engine::Broker(broker) => {
-                let (publisher, ended) = broker.rabbitmq.events();
-                broker.ended.lock().unwrap_or_else(PoisonError::into_inner).push(ended);
-                Some(publisher)
+                let first = broker.events.lock().unwrap_or_else(PoisonError::into_inner).take();
+                Some(first.unwrap_or_else(|| {
+                    let (publisher, ended) = broker.rabbitmq.events();
+                    broker.ended.lock().unwrap_or_else(PoisonError::into_inner).push(ended);
+                    publisher
+                }))
             }
         }
     }
@@ -160,8 +164,7 @@ impl Broker {
             let spool = queue::SpoolSettings { folder: settings.data_dir.join(SPOOL_FOLDER), ..settings.spool.clone() };
             spooled = Some(Spooled::open(primary, &spool, metrics)?);
         }
-        let mut consuming = None;
-        let mut straight = None;
+        let (mut consuming, mut straight, mut events) = (None, None, None);
         let state = match (&spooled, ends) {
             (Some(spooled), _) => spooled.state(),
             (None, Ends::Straight) => {
@@ -174,17 +177,21 @@ impl Broker {
                 consuming = Some(subscription);
                 state
             }
-            // Events that cannot be relayed wait in the outbox: nothing depends on the broker.
-            (None, _) => watch::channel(QueueState::Ready).1,
+            (None, _) => {
+                let (publisher, end) = rabbitmq.events();
+                ended.push(end);
+                events.insert(publisher).state()
+            }
         };
-        Ok(Self { rabbitmq, spooled, straight, state, consuming: Mutex::new(consuming), ended: Mutex::new(ended) })
+        let (consuming, events, ended) = (Mutex::new(consuming), Mutex::new(events), Mutex::new(ended));
+        Ok(Self { rabbitmq, spooled, straight, state, consuming, events, ended })
     }
 
     async fn close(self) {
         if let Some(spooled) = self.spooled {
             spooled.close().await;
         }
-        drop(self.straight);
+        drop((self.straight, self.events));
         let ended = self.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
         for end in ended {
             // It ends by itself once its publishers are gone; a panic in it was logged where it happened.

@@ -93,7 +93,7 @@ async fn number(session: &Session, limit: usize) -> Result<Numbered, Fault> {
 
 async fn after(session: &Session, cursor: Cursor, filter: &FeedFilter, limit: usize) -> Result<Page, Fault> {
     let last = last(session).await?;
-    let select = "SELECT number, app, token, kind, event::text FROM outbox";
+    let select = "SELECT number, app, token, kind, event::text, committed_at FROM outbox";
     // Sorted, instead of looking for one connection's among all numbers.
     let wanted = listing::events(select, cursor, filter, "number + 0", limit);
     let entries = inspect::rows(session, wanted, entry).await?;
@@ -107,5 +107,6 @@ fn entry(row: &Row) -> Result<FeedEntry, Fault> {
         token: columns::parsed(row, 2)?,
         kind: columns::get(row, 3)?,
         event: columns::get(row, 4)?,
+        committed_at: columns::time(row, 5)?,
     })
 }

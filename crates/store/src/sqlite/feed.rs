@@ -77,7 +77,7 @@ fn number(connection: &Connection, limit: usize) -> SqlResult<Numbered> {
 
 fn after(connection: &Connection, cursor: Cursor, filter: &FeedFilter, limit: usize) -> SqlResult<Page> {
     let last = last(connection)?;
-    let select = "SELECT number, app, token, kind, event FROM outbox";
+    let select = "SELECT number, app, token, kind, event, committed_at FROM outbox";
     // Commit order is number order; by seq the index on tokens serves as it is.
     let entries = clause::rows(connection, listing::events(select, cursor, filter, "seq", limit), |row| {
         Ok(FeedEntry {
@@ -86,6 +86,7 @@ fn after(connection: &Connection, cursor: Cursor, filter: &FeedFilter, limit: us
             token: columns::parsed(row, 2)?,
             kind: row.get(3)?,
             event: row.get(4)?,
+            committed_at: columns::time(row, 5)?,
         })
     })?;
     Ok(Page::of(entries, limit, cursor, last))
