@@ -44,6 +44,7 @@ pub(crate) struct Gauges {
     gaps_open: IntGauge,
     last_webhook: GaugeVec,
     checkpoint: Gauge,
+    run_checkpoint: GaugeVec,
     outbox_oldest_age: Gauge,
     dead_letters: IntGaugeVec,
     deletions_held: IntGaugeVec,
@@ -63,8 +64,13 @@ impl Gauges {
             "finlinkd_last_webhook_timestamp_seconds",
             "When the newest recorded webhook was received, whatever process received it; 0 where there is none",
         );
+        let run_checkpoint = Opts::new(
+            "finlinkd_run_checkpoint_timestamp_seconds",
+            "When a mark of this run of an ingress was last recorded, by the store's clock; for an hour, or until it ends",
+        );
         Ok(Self {
             apps: apps.to_vec(),
+            run_checkpoint: keep(registry, GaugeVec::new(run_checkpoint, &["run"])?)?,
             last_webhook: keep(registry, GaugeVec::new(last_webhook, &["app"])?)?,
             hint_oldest_unanswered: gauge(
                 "finlinkd_hint_oldest_unanswered_seconds",
@@ -110,6 +116,10 @@ impl Gauges {
         self.refresh_overdue.set(age(totals.overdue_since));
         self.outbox_oldest_age.set(age(totals.outbox_oldest_at));
         self.checkpoint.set(totals.checkpoint_at.map_or(0.0, UtcMicros::as_seconds));
+        self.run_checkpoint.reset();
+        for (run, at) in &totals.checkpoints {
+            self.run_checkpoint.with_label_values(&[run.to_string()]).set(at.as_seconds());
+        }
         self.gaps_open.set(totals.gaps_open as i64);
         // Labels that no row has any more must not stay at their last value.
         self.connections.reset();

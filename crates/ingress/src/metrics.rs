@@ -2,7 +2,8 @@
 //!
 //! Not here: when an app was last heard. A process that has just started does not know it; the store does.
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use uuid::Uuid;
 
 use crate::Outcome;
 
@@ -18,6 +19,7 @@ pub struct Metrics {
     requests: IntCounterVec,
     pub(crate) duration: Histogram,
     pub(crate) in_flight: IntGauge,
+    run: IntGaugeVec,
 }
 
 impl Metrics {
@@ -36,11 +38,21 @@ impl Metrics {
                 .buckets(DURATION_BUCKETS.to_vec()),
             )?,
             in_flight: IntGauge::new("finlinkd_ingress_in_flight", "Requests between their head and their answer")?,
+            run: IntGaugeVec::new(
+                Opts::new("finlinkd_ingress_run", "Which run this process is in the books; always 1"),
+                &["run"],
+            )?,
         };
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.duration.clone()))?;
         registry.register(Box::new(metrics.in_flight.clone()))?;
+        registry.register(Box::new(metrics.run.clone()))?;
         Ok(metrics)
+    }
+
+    /// Shows by which name the books know this process, so that its marks can be looked for.
+    pub(crate) fn show_run(&self, run: Uuid) {
+        self.run.with_label_values(&[run.to_string()]).set(1);
     }
 
     pub(crate) fn requests(&self, app: &str, outcome: Outcome) -> IntCounter {

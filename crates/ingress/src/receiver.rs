@@ -38,10 +38,12 @@ impl Receiver {
     /// Must be called on the main runtime.
     pub(crate) fn new(wiring: Wiring, stop: CancellationToken, now: UtcMicros) -> Self {
         let Wiring { apps, settings, limits: _, rules, mode, keys, publisher, metrics } = wiring;
+        let books = Arc::new(Books::open(now));
+        metrics.show_run(books.instance());
         Self {
             apps: Apps::new(apps, &settings, &metrics),
             admission: Admission::new(settings.in_flight_max, settings.in_flight_bytes_max, metrics.in_flight.clone()),
-            books: Arc::new(Books::open(now)),
+            books,
             refuge: Refuge::here(),
             settings,
             metrics,

@@ -146,6 +146,7 @@ macro_rules! conformance_tests {
             inspect::connections_are_listed_by_filter_and_page,
             inspect::an_explanation_has_all_that_bears_on_a_connection,
             inspect::totals_count_everything_once,
+            inspect::totals_tell_when_each_run_was_last_heard,
         }
     };
     (@each $engine:expr; $($area:ident::$scenario:ident),* $(,)?) => {

@@ -205,6 +205,12 @@ pub struct Explanation {
 /// A read that is due is not overdue yet for as long as this: someone has to get round to it.
 pub const OVERDUE_COUNTS_AFTER: Duration = Duration::from_mins(1);
 
+/// A run of an ingress whose last mark is older than this no longer counts as one that should be heard: it was killed.
+pub const RUN_HEARD_WITHIN: Duration = Duration::from_hours(1);
+
+/// Runs that [`Totals::checkpoints`] holds at most.
+pub const RUNS_HEARD_MAX: usize = 200;
+
 /// Sums over the whole store, for gauges, `status` and reports. One query each; meant for every few seconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Totals {
@@ -244,6 +250,9 @@ pub struct Totals {
     pub dead_letters: BTreeMap<String, u64>,
     /// When a mark of an ingress was last recorded, by the store's clock.
     pub checkpoint_at: Option<UtcMicros>,
+    /// The same for each run of an ingress of which one was recorded within [`RUN_HEARD_WITHIN`] and that has not said to be
+    /// the last: the newest [`RUNS_HEARD_MAX`].
+    pub checkpoints: BTreeMap<Uuid, UtcMicros>,
     /// Newest delivery by app.
     pub last_webhook_at: BTreeMap<AppName, UtcMicros>,
     /// Connections whose proven deletion waits for an operator, by app.

@@ -29,7 +29,7 @@ pub use error::StoreError;
 pub use feed::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page};
 pub use inspect::{
     ConnectionFilter, DeadLetterFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation,
-    GapFilter, GapRow, Inspect, OVERDUE_COUNTS_AFTER, RefreshRow, Totals,
+    GapFilter, GapRow, Inspect, OVERDUE_COUNTS_AFTER, RUN_HEARD_WITHIN, RUNS_HEARD_MAX, RefreshRow, Totals,
 };
 pub use intake::{DeadLetter, DeadLetterReason, Intake, Reading, Recorded};
 pub use ledger::{Books, Verdict};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use prometheus::TextEncoder;
+use uuid::Uuid;
 
 use super::*;
 
@@ -27,6 +28,24 @@ fn sums_that_fell_to_nothing_disappear_and_counters_only_rise() {
     gauges.show(&with_gaps(5), UtcMicros(0));
     assert!(!scrape(&registry).contains("finlinkd_connections{"));
     assert!(scrape(&registry).contains("finlinkd_gaps_total{app=\"demo\",kind=\"update\"} 5"));
+}
+
+#[test]
+fn every_run_has_its_own_mark_until_it_is_no_longer_looked_for() {
+    let registry = Registry::new();
+    let gauges = Gauges::register(&registry, &[]).unwrap();
+    let runs = |runs: &[(u128, i64)]| Totals {
+        checkpoints: runs.iter().map(|(run, second)| (Uuid::from_u128(*run), UtcMicros(second * 1_000_000))).collect(),
+        ..Totals::default()
+    };
+    let shown = |run: u128, second: i64| {
+        let line = format!("finlinkd_run_checkpoint_timestamp_seconds{{run=\"{}\"}} {second}\n", Uuid::from_u128(run));
+        scrape(&registry).contains(&line)
+    };
+    gauges.show(&runs(&[(1, 40), (2, 60)]), UtcMicros(0));
+    assert!(shown(1, 40) && shown(2, 60), "{}", scrape(&registry));
+    gauges.show(&runs(&[(2, 70)]), UtcMicros(0));
+    assert!(!shown(1, 40) && shown(2, 70), "{}", scrape(&registry));
 }
 
 #[test]

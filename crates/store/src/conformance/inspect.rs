@@ -1,10 +1,14 @@
 //! What a person sees.
 
+use std::time::Duration;
+
 use connections::Cause;
+use events::{Checkpoint, UtcMicros};
+use uuid::Uuid;
 
 use super::Engine;
 use super::world::{World, app, at, bound, found, names, pending, ready, token, unbound, webhook};
-use crate::{ConnectionFilter, DeliveryFilter};
+use crate::{ConnectionFilter, DeliveryFilter, RUN_HEARD_WITHIN};
 
 /// Newest first, in the order of receipts.
 pub async fn deliveries_are_listed_newest_first_by_filter_and_page(engine: &dyn Engine) {
@@ -104,4 +108,38 @@ pub async fn totals_count_everything_once(engine: &dyn Engine) {
     assert_eq!(totals.connections[&app()]["READY"], 1);
     assert_eq!((totals.events, totals.hints_unanswered, totals.hint_oldest_at), (2, 0, None));
     assert_eq!((totals.gaps_open, totals.overdue_since), (0, None));
+}
+
+/// Which runs should be heard of, and when each was: one that ended in order is left out, and one that nobody hears of for long.
+pub async fn totals_tell_when_each_run_was_last_heard(engine: &dyn Engine) {
+    let world = World::swept(engine).await;
+    let [first, second, ended] = [Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4()];
+    let mark = async |instance, second: u64, last| {
+        let mark =
+            Checkpoint { instance, started_at: at(0), at: at(second), decided_through: 0, refused: Vec::new(), last };
+        world.stores.intake.mark(&[mark]).await.unwrap();
+    };
+    let began = UtcMicros::now().minus(Duration::from_secs(1));
+    mark(first, 10, false).await;
+    mark(second, 10, false).await;
+    mark(ended, 10, false).await;
+    mark(ended, 20, true).await;
+    // Recorded by the store's own clock.
+    let now = world.stores.inspect.time().await.unwrap();
+    let runs = world.stores.inspect.totals(now).await.unwrap().checkpoints;
+    assert_eq!(runs.keys().copied().collect::<Vec<_>>(), {
+        let mut open = vec![first, second];
+        open.sort();
+        open
+    });
+    assert!(runs.values().all(|heard| *heard > began), "{runs:?}");
+
+    mark(second, 20, false).await;
+    let later = world.stores.inspect.totals(now).await.unwrap();
+    assert_eq!(later.checkpoints[&first], runs[&first], "the other one's marks do not count for it");
+    assert!(later.checkpoints[&second] > runs[&second]);
+    assert_eq!(later.checkpoint_at, later.checkpoints.values().max().copied());
+    let long_after = later.checkpoints[&first].plus(RUN_HEARD_WITHIN);
+    let runs = world.stores.inspect.totals(long_after).await.unwrap().checkpoints;
+    assert_eq!(runs.into_keys().collect::<Vec<_>>(), [second]);
 }

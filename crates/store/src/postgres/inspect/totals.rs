@@ -5,7 +5,7 @@ use events::{AppName, UtcMicros};
 use crate::postgres::columns;
 use crate::postgres::fault::Fault;
 use crate::postgres::session::Session;
-use crate::{OVERDUE_COUNTS_AFTER, Totals};
+use crate::{OVERDUE_COUNTS_AFTER, RUN_HEARD_WITHIN, RUNS_HEARD_MAX, Totals};
 
 pub(super) async fn read(session: &Session, now: UtcMicros) -> Result<Totals, Fault> {
     let mut totals = Totals::default();
@@ -36,6 +36,11 @@ pub(super) async fn read(session: &Session, now: UtcMicros) -> Result<Totals, Fa
         FROM apps";
     for row in &session.query(overdue, &[&now.minus(OVERDUE_COUNTS_AFTER).0]).await? {
         totals.overdue.insert(columns::parsed(row, 0)?, columns::count(row, 1)?);
+    }
+    let heard = "SELECT instance, recorded_at FROM checkpoints WHERE NOT last AND recorded_at > $1
+        ORDER BY recorded_at DESC LIMIT $2";
+    for row in &session.query(heard, &[&now.minus(RUN_HEARD_WITHIN).0, &(RUNS_HEARD_MAX as i64)]).await? {
+        totals.checkpoints.insert(columns::get(row, 0)?, columns::time(row, 1)?);
     }
     read_waiting(session, now, &mut totals).await?;
     Ok(totals)

@@ -4,7 +4,7 @@ use events::{AppName, UtcMicros};
 use sqlite::rusqlite::{Connection, Result, Row};
 
 use crate::sqlite::columns;
-use crate::{OVERDUE_COUNTS_AFTER, Totals};
+use crate::{OVERDUE_COUNTS_AFTER, RUN_HEARD_WITHIN, RUNS_HEARD_MAX, Totals};
 
 pub(super) fn read(connection: &Connection, now: UtcMicros) -> Result<Totals> {
     let mut totals = Totals::default();
@@ -31,6 +31,7 @@ pub(super) fn read(connection: &Connection, now: UtcMicros) -> Result<Totals> {
         totals.deletions_held.insert(columns::parsed(row, 0)?, columns::count(row, 1)?);
         Ok(())
     })?;
+    read_heard(connection, now, &mut totals)?;
     read_waiting(connection, now, &mut totals)?;
     Ok(totals)
 }
@@ -62,6 +63,18 @@ fn read_waiting(connection: &Connection, now: UtcMicros, totals: &mut Totals) ->
         totals.checkpoint_at = columns::time_option(row, 0)?;
         Ok(())
     })
+}
+
+fn read_heard(connection: &Connection, now: UtcMicros, totals: &mut Totals) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT instance, recorded_at FROM checkpoints WHERE NOT last AND recorded_at > ?1
+         ORDER BY recorded_at DESC LIMIT ?2",
+    )?;
+    let mut rows = statement.query([now.minus(RUN_HEARD_WITHIN).0, RUNS_HEARD_MAX as i64])?;
+    while let Some(row) = rows.next()? {
+        totals.checkpoints.insert(columns::uuid(row, 0)?, columns::time(row, 1)?);
+    }
+    Ok(())
 }
 
 fn read_overdue(connection: &Connection, now: UtcMicros, totals: &mut Totals) -> Result<()> {
