@@ -7,6 +7,7 @@ mod health;
 mod ingress;
 mod keys;
 mod listeners;
+mod misfit;
 pub(crate) mod part;
 pub mod process;
 mod reconciler;

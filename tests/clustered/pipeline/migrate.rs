@@ -21,18 +21,16 @@ async fn migrate(setup: &Setup) -> Result<String, String> {
 async fn a_role_that_only_checks_starts_once_migrate_has_made_the_schema() {
     let cluster = Cluster::shared().await;
     let name = cluster.store.rsplit('/').next().unwrap();
-    let consumer = cluster.setup("consumer-1").with("STORE__MIGRATE", "check");
-    let refused = consumer.output(&["consumer"]).await.unwrap();
-    let told = String::from_utf8_lossy(&refused.stderr);
-    assert!(!refused.status.success() && told.contains("run `finlinkd migrate`"), "{told}");
+    let consumer = cluster.setup("consumer-1").with("STORE__MIGRATE", "check").start_role("consumer").unwrap();
+    let health = is_said_to_be(&consumer, Some("store"), "unready").await;
+    assert!(health.to_string().contains("run `finlinkd migrate`"), "{health}");
 
     let person = cluster.setup("person").with("STORE__MIGRATE", "check");
     let done = migrate(&person).await.unwrap();
     assert!(done.starts_with(&format!("Up to date: the database {name} on 127.0.0.1:")), "{done}");
     assert_eq!(migrate(&person).await.as_ref(), Ok(&done), "a second time there is nothing to do");
 
-    let consumer = consumer.run_role("consumer").await.unwrap();
-    is_said_to_be(&consumer, Some("store"), "ready").await;
+    consumer.said("finlinkd runs").await.unwrap();
     consumer.stop().await.unwrap();
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tests::binary::Finlinkd;
 use tests::finlink::{ConnectionStatus, Endpoint, World};
 use tests::looking::{eventually, gauge};
+use tests::roles::role_of;
 use tests::sender::naming;
 
 use super::cluster::{Cluster, Queue, TOKENS, is_said_to_be};
@@ -50,19 +51,33 @@ async fn a_broker_that_refuses_the_login_or_the_virtual_host_is_named_and_waited
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_of_a_newer_schema_ends_every_role_that_needs_it_with_one_clear_line() {
+async fn roles_stay_up_unready_on_a_database_of_a_newer_schema_and_start_once_it_fits() {
     let cluster = Cluster::shared().await;
     cluster.start("consumer-1").await.stop().await.unwrap();
     let name = cluster.store.rsplit('/').next().unwrap();
-    let newer = "INSERT INTO schema_migrations (version, name) VALUES (999, 'later');
-                 UPDATE meta SET value = 999 WHERE name = 'min_reader_version'";
-    tokio::task::block_in_place(|| database::shared().query(name, newer).unwrap());
-    for name in ["consumer", "reconciler", "feed"] {
-        let output = cluster.setup(name).output(&[name]).await.unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success(), "{name}: {told}");
-        assert!(told.contains("run the newer program"), "{name}: {told}");
-        assert!(!told.contains("panicked"), "{name}: {told}");
+    let query = |sql| tokio::task::block_in_place(|| database::shared().query(name, sql).unwrap());
+    query(
+        "INSERT INTO schema_migrations (version, name) VALUES (999, 'later');
+         UPDATE meta SET value = 999 WHERE name = 'min_reader_version'",
+    );
+    let start = |name| cluster.setup(name).start_role(role_of(name)).unwrap();
+    let waiting = ["consumer-1", "reconciler-1", "feed-1"].map(start);
+    for process in &waiting {
+        process.said("nothing is started until a person has acted").await.unwrap();
+        let health = is_said_to_be(process, Some("store"), "unready").await;
+        assert!(health.to_string().contains("run the newer program"), "{health}");
+        assert_eq!(process.admin("/readyz").await.unwrap().status(), 503);
+        assert_eq!(process.admin("/livez").await.unwrap().status(), 200);
+    }
+    let [consumer, others @ ..] = waiting;
+    // One that is stopped meanwhile ends well.
+    consumer.stop().await.unwrap();
+    query("UPDATE meta SET value = 1 WHERE name = 'min_reader_version'");
+    for process in others {
+        process.said("finlinkd runs").await.unwrap();
+        let told = |record: &Value| record.to_string().contains("run the newer program");
+        assert_eq!(process.count_logged(told), 1, "{}", process.last_lines());
+        process.stop().await.unwrap();
     }
 }
 

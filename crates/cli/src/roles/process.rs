@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::health;
 use super::listeners::Listeners;
+use super::misfit;
 use super::stages::{self, Stage};
 use super::{consumer, feed, ingress, keys, reconciler as reconciling};
 use crate::admin::Readiness;
@@ -62,6 +63,9 @@ pub(crate) async fn run(role: Role, settings: Settings) -> Result<(), Failure> {
 
 /// Runs a role until `stop`, or until a part of it ends by itself.
 pub async fn run_with(role: Role, settings: Settings, stop: CancellationToken) -> Result<(), Failure> {
+    if !misfit::wait(role, &settings, &stop).await? {
+        return Ok(());
+    }
     let running = start(role, settings, stop).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "finlinkd runs; stop it with SIGTERM or Ctrl-C");
     running.ended().await

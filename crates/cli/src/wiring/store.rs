@@ -82,6 +82,21 @@ pub(crate) fn open_store(settings: &Settings) -> anyhow::Result<Store> {
     })
 }
 
+/// What keeps a database from being used until a person acts; `None` where nothing does that can be seen just now.
+pub(crate) async fn misfit(settings: &Settings) -> anyhow::Result<Option<String>> {
+    let StoreEngine::Postgres(_) = engine(settings)? else { return Ok(None) };
+    let store = open_store(settings)?;
+    let ready = match &store {
+        Store::Sqlite(_) => Ok(()),
+        Store::Postgres(store) => store.ready().await,
+    };
+    store.close().await;
+    Ok(match ready {
+        Err(unfit @ StoreError::Incompatible(_)) => Some(unfit.to_string()),
+        _ => None,
+    })
+}
+
 /// Brings the schema up to date whatever the settings say, and tells of which store. Whoever is in the way is an error here,
 /// a server that is away too: a person waits for the answer.
 pub(crate) async fn migrate_store(settings: &Settings) -> anyhow::Result<String> {
