@@ -66,6 +66,7 @@ async fn the_composed_stack_is_right_whatever_is_restarted() {
     let Some(engine) = engine() else { return };
     let scene = Composed::up(engine).await;
     scene.deployment.is_locked_down();
+    scene.deployment.answers_by_https().await;
     is_right_whatever_is_restarted(scene).await;
 }
 

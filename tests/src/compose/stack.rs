@@ -27,8 +27,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 const LINES_SHOWN: &str = "60";
 
 /// What is published, by the variable of `.env`.
-const PUBLISHED: [&str; 5] =
-    ["PUBLISH_WEBHOOKS", "PUBLISH_API", "PUBLISH_PROMETHEUS", "PUBLISH_AMQP", "PUBLISH_MANAGEMENT"];
+const PUBLISHED: [&str; 7] = [
+    "PUBLISH_WEBHOOKS",
+    "PUBLISH_API",
+    "PUBLISH_PROMETHEUS",
+    "PUBLISH_AMQP",
+    "PUBLISH_MANAGEMENT",
+    "PUBLISH_HTTP",
+    "PUBLISH_HTTPS",
+];
 
 /// Without a value each is taken from the environment.
 const PROXIES: [&str; 6] = ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
