@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 use verification::KeySnapshot;
 
 use crate::finlink::{Reply, backoff, exchange};
@@ -89,6 +90,8 @@ pub struct KeysClient {
     snapshot: watch::Sender<KeySnapshot>,
     document: KeysDocument,
     failures: u32,
+    /// Tells apart what several clients write in one folder.
+    writer: Uuid,
 }
 
 impl KeysClient {
@@ -111,7 +114,7 @@ impl KeysClient {
             None => KeysDocument::default(),
         };
         let (snapshot, receiver) = watch::channel(snapshot_of(&document));
-        Ok((Self { http, url, bearer, settings, snapshot, document, failures: 0 }, receiver))
+        Ok((Self { http, url, bearer, settings, snapshot, document, failures: 0, writer: Uuid::new_v4() }, receiver))
     }
 
     /// Polls once; answers when to poll again.
@@ -178,7 +181,7 @@ impl KeysClient {
         self.snapshot.send_replace(snapshot_of(&document));
         tracing::info!(keys = document.keys.len(), "the verification keys changed");
         if let Some(file) = &self.settings.file
-            && let Err(error) = save(file, &document).await
+            && let Err(error) = save(file, self.writer, &document).await
         {
             tracing::warn!(file = %file.display(), %error, "the keys could not be kept on disk");
         }
@@ -223,9 +226,10 @@ fn unusable(file: &Path, why: &str) -> KeysDocument {
     KeysDocument::default()
 }
 
-/// Writes beside the file, then moves it into its place: a reader, and a crash, find the old one or the new one.
-async fn save(file: &Path, document: &KeysDocument) -> std::io::Result<()> {
-    let beside = file.with_extension("new");
+/// Writes beside the file, then moves it into its place: a reader, and a crash, find the old one or the new one. Several
+/// processes may keep their keys in one folder, so what is written has the writer's name, and only its own.
+async fn save(file: &Path, writer: Uuid, document: &KeysDocument) -> std::io::Result<()> {
+    let beside = file.with_extension(format!("{writer}.new"));
     let mut writing = tokio::fs::File::create(&beside).await?;
     writing.write_all(&serde_json::to_vec(document)?).await?;
     writing.sync_all().await?;

@@ -99,6 +99,27 @@ async fn an_ingress_that_starts_alone_goes_on_with_the_keys_on_disk() {
 }
 
 #[tokio::test]
+async fn what_another_process_writes_beside_the_keys_is_left_to_it() {
+    let (rig, key) = rig_with_key().await;
+    rig.settle(&mut rig.reconciler()).await;
+    let served = Served::start(&rig.keys, None);
+    let settings = settings(&served.url, &rig);
+    let file = settings.file.clone().unwrap();
+    let half_written = file.with_extension("new");
+    std::fs::write(&half_written, "{\"keys\"").unwrap();
+    let (mut client, _) = KeysClient::start(settings.clone(), None).await.unwrap();
+    client.step(rig.now).await;
+    served.stop().await;
+    assert_eq!(std::fs::read_to_string(&half_written).unwrap(), "{\"keys\"");
+    let (_, snapshot) = KeysClient::start(settings, None).await.unwrap();
+    assert!(snapshot.borrow().keys.contains(&Rig::app(), key.kid));
+    let beside: Vec<_> =
+        std::fs::read_dir(file.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let beside = beside.iter().filter(|path| path.to_string_lossy().ends_with("new")).collect::<Vec<_>>();
+    assert_eq!(beside, [&half_written], "nothing of its own is left");
+}
+
+#[tokio::test]
 async fn a_wrong_token_gets_nothing_and_changes_nothing() {
     let (rig, _) = rig_with_key().await;
     rig.settle(&mut rig.reconciler()).await;
