@@ -12,9 +12,10 @@ use crate::Problem;
 pub struct BearerToken(Option<SecretString>);
 
 impl BearerToken {
-    /// An empty token lets nobody in.
+    /// An empty token lets nobody in. Blanks around it count no more than those around a token that is shown, which HTTP
+    /// does not carry.
     pub fn new(token: Option<SecretString>) -> Self {
-        Self(token)
+        Self(token.map(|token| SecretString::from(token.expose_secret().trim())))
     }
 
     /// Whether `request` may pass: `Authorization: Bearer <token>`, compared in constant time. Else 401.

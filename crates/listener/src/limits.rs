@@ -1,4 +1,4 @@
-//! Settings of every listener (section `listener`).
+//! Settings of every listener (section `http`).
 
 use std::time::Duration;
 

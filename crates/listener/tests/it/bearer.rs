@@ -30,7 +30,16 @@ fn only_the_right_token_passes() {
 #[test]
 fn without_a_token_everyone_passes_and_with_an_empty_one_nobody() {
     assert!(passes(&BearerToken::default(), None));
-    assert!(!passes(&BearerToken::new(Some(String::new().into())), Some("Bearer ")));
+    for empty in ["", " ", "\n"] {
+        assert!(!passes(&BearerToken::new(Some(empty.to_owned().into())), Some("Bearer ")), "{empty:?}");
+    }
+}
+
+#[test]
+fn blanks_around_a_token_that_is_set_up_do_not_count() {
+    let token = BearerToken::new(Some(" s3cret\n".to_owned().into()));
+    assert!(passes(&token, Some("Bearer s3cret")));
+    assert!(!passes(&token, Some("Bearer s3cre")));
 }
 
 #[test]
