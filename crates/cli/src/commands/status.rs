@@ -14,7 +14,7 @@ use super::{finish, stdout, words};
 use crate::ask;
 use crate::exit::Failure;
 use crate::output;
-use crate::settings::Settings;
+use crate::settings::{Settings, StoreEngine};
 use crate::wiring;
 
 /// A process that is alive answers its own machine at once.
@@ -39,11 +39,23 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<(), Fa
     if options.json {
         output::json(&mut out, &json!({ "process": process, "totals": totals }))?;
     } else {
-        let state = process.as_ref().and_then(|process| process["status"].as_str()).unwrap_or("not running");
-        writeln!(out, "finlinkd in {}: {}", settings.data_dir.display(), output::clean(state))?;
+        let state = process.as_ref().and_then(|process| process["status"].as_str());
+        writeln!(out, "{}", headline(settings, state))?;
         output::facts(&mut out, &facts(&totals, now))?;
     }
     finish(out)
+}
+
+/// How the process on this machine is. Where others share the store, that none is here says nothing of them.
+fn headline(settings: &Settings, state: Option<&str>) -> String {
+    let is_shared = !matches!(settings.store.engine(), Ok(StoreEngine::Sqlite));
+    match state {
+        Some(state) if is_shared => format!("finlinkd on this machine: {}", output::clean(state)),
+        None if is_shared => "finlinkd on this machine: no process; those elsewhere are not asked".to_owned(),
+        state => {
+            format!("finlinkd in {}: {}", settings.data_dir.display(), output::clean(state.unwrap_or("not running")))
+        }
+    }
 }
 
 fn facts(totals: &Totals, now: UtcMicros) -> Vec<(&'static str, String)> {
@@ -81,4 +93,19 @@ fn facts(totals: &Totals, now: UtcMicros) -> Vec<(&'static str, String)> {
 fn listed(counts: &BTreeMap<String, u64>) -> String {
     let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{word} {count}")).collect();
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_elsewhere_is_not_said_not_to_run() {
+        let mut settings = Settings { data_dir: "/data".into(), ..Settings::default() };
+        assert_eq!(headline(&settings, None), "finlinkd in /data: not running");
+        assert_eq!(headline(&settings, Some("ready")), "finlinkd in /data: ready");
+        settings.store.url = "postgres://user@host/finlinkd".to_owned();
+        assert!(!headline(&settings, None).contains("not running"));
+        assert_eq!(headline(&settings, Some("degraded")), "finlinkd on this machine: degraded");
+    }
 }
