@@ -7,8 +7,9 @@ use tests::finlink::ConnectionStatus;
 use tests::looking::{array, eventually};
 use tests::roles::role_of;
 use tests::sender::naming;
+use tokio::task::block_in_place;
 
-use super::cluster::{Cluster, TOKENS, events_once};
+use super::cluster::{APP, Cluster, TOKENS, events_once};
 use crate::database;
 
 async fn start(cluster: &Cluster, name: &str, hours: i32) -> Finlinkd {
@@ -64,10 +65,46 @@ async fn hosts_whose_clocks_are_hours_apart_work_together() {
     }
     let (_, name) = cluster.store.rsplit_once('/').unwrap();
     let hour_later = "UPDATE checkpoints SET recorded_at = recorded_at - 3600000000";
-    tokio::task::block_in_place(|| database::shared().query(name, hour_later).unwrap());
+    block_in_place(|| database::shared().query(name, hour_later).unwrap());
     cluster.books_are_right(1).await;
     let runs = array(cluster.ask(&["ledger", "verify", "--json"]).await);
     let mut verdicts: Vec<_> = runs.iter().filter_map(|run| run["verdict"].as_str()).collect();
     verdicts.sort_unstable();
     assert_eq!(verdicts, ["balanced", "unproven_tail"], "{runs:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_does_goes_by_the_databases_clock() {
+    let cluster = Cluster::shared().await;
+    cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
+    let reconciler = cluster.start("reconciler-1").await;
+    cluster.converges(|| cluster.truth()).await;
+    reconciler.stop().await.unwrap();
+    let (_, name) = cluster.store.rsplit_once('/').unwrap();
+    let query = |sql: &str| block_in_place(|| database::shared().query(name, sql).unwrap());
+    query(
+        "UPDATE connections SET missing = true, deletion_held_at = 1;
+         INSERT INTO dead_letters (receipt, app, instance, sequence, reason, detail, buried_at, envelope, body)
+         VALUES (gen_random_uuid(), 'main', gen_random_uuid(), 1, 'culprit', '', 1, '{}', '')",
+    );
+
+    let person = with_a_clock_off_by(cluster.setup("person"), 3).unwrap();
+    for command in [
+        &["connections", "refresh", TOKENS[0]][..],
+        &["connections", "approve-deletions", "--app", APP, "--yes"],
+        &["dead-letters", "discard", "--all", "--yes"],
+    ] {
+        let output = person.output(command).await.unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let noted = query(
+        "WITH noted (at) AS (
+             SELECT hinted_at FROM refreshes WHERE hint_no > answered_no
+             UNION ALL SELECT scheduled_at FROM refreshes WHERE reason = 'missing'
+             UNION ALL SELECT deletion_approved_at FROM connections
+             UNION ALL SELECT discarded_at FROM discarded)
+         SELECT count(*), count(*) FILTER (WHERE to_timestamp(at / 1000000.0) BETWEEN now() - interval '1 hour' AND now())
+         FROM noted",
+    );
+    assert_eq!(noted, "10|10");
 }

@@ -6,8 +6,9 @@
 use std::io::Write;
 
 use clap::Args;
-use events::{AppName, UtcMicros};
+use events::AppName;
 use serde_json::json;
+use store::{Refresh, StoreError};
 
 use super::{finish, stdout};
 use crate::exit::Failure;
@@ -32,14 +33,14 @@ pub(super) struct Options {
 /// Approves, or says what there is to approve.
 pub(super) async fn run(settings: &Settings, options: &Options) -> Result<(), Failure> {
     let app = &options.app;
-    let now = UtcMicros::now();
     let (connections, done) = if options.yes {
         let store = wiring::open_store(settings)?;
-        let approved = store.refresh().approve_deletions(app, now).await;
+        let approved = approve(store.refresh().as_ref(), app).await;
         store.close().await;
         (approved?, true)
     } else {
-        let totals = wiring::look_into_store(settings)?.totals(now).await?;
+        let store = wiring::look_into_store(settings)?;
+        let totals = store.totals(store.time().await?).await?;
         (totals.deletions_held.get(app).copied().unwrap_or(0), false)
     };
     let mut out = stdout();
@@ -56,4 +57,10 @@ pub(super) async fn run(settings: &Settings, options: &Options) -> Result<(), Fa
         )?;
     }
     finish(out)
+}
+
+/// By the store's clock: the connections are looked at once more when it says so.
+async fn approve(store: &dyn Refresh, app: &AppName) -> Result<u64, StoreError> {
+    let now = store.time().await?;
+    store.approve_deletions(app, now).await
 }

@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use events::{AppName, UtcMicros};
+use events::AppName;
 use serde_json::{Value, json};
 
 use super::connections::One;
@@ -63,7 +63,8 @@ async fn note(settings: &Settings, one: &One) -> Result<(), Failure> {
         store.inspect().connection(&one.token).await?.into_iter().map(|each| each.app).collect();
     apps.retain(|app| one.app.as_ref().is_none_or(|wanted| wanted == app));
     let app = only_app(None, &apps, &one.token)?;
-    let known = store.refresh().request(&app, Some(&one.token), UtcMicros::now()).await?;
+    let now = store.inspect().time().await?;
+    let known = store.refresh().request(&app, Some(&one.token), now).await?;
     store.close().await;
     if !known {
         return Err(anyhow::anyhow!("no connection {} of {app} is known", one.token).into());

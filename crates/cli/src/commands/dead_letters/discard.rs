@@ -1,7 +1,5 @@
 //! `finlinkd dead-letters discard`: letters away for good. Their numbers stay accounted for in the books (R8).
 
-use events::UtcMicros;
-
 use super::report::Report;
 use super::selection::{Change, Selected, own};
 use crate::exit::Failure;
@@ -32,10 +30,11 @@ pub(super) async fn run(settings: &Settings, wanted: &Change) -> Result<(), Fail
 async fn discard(settings: &Settings, wanted: &Change) -> Result<(), Failure> {
     let store = own(settings, wiring::open_store(settings))?;
     let selected = wanted.letters.of(store.inspect().as_ref()).await?;
+    let now = store.inspect().time().await?;
     let mut report = Report::new("discard", true, selected.len());
     for part in selected.chunks(REMOVED_AT_ONCE) {
         let ids: Vec<i64> = part.iter().map(|letter| letter.id).collect();
-        report.letters += store.intake().discard(&ids, UtcMicros::now()).await?;
+        report.letters += store.intake().discard(&ids, now).await?;
     }
     store.close().await;
     report.print(wanted.json, "were removed for good", "The books still account for their numbers.")
