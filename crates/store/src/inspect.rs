@@ -117,7 +117,8 @@ pub struct DeadLetterRow {
     pub buried_at: UtcMicros,
     /// Its size in bytes.
     pub body_bytes: u64,
-    /// The envelope, as far as it could be read.
+    /// The envelope, as far as it could be read; null where it is withheld.
+    #[serde(skip_serializing_if = "Value::is_null")]
     pub envelope: Value,
     /// Its body, in a single show only.
     #[serde(skip)]

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use events::{AppName, Receipt, UtcMicros};
 use serde::Serialize;
+use serde_json::Value;
 use store::DeadLetterRow;
 
 use crate::commands::{finish, stdout};
 use crate::exit::Failure;
-use crate::output::{self, Row, or_dash};
+use crate::output;
 
 /// Letters shown as a sample.
 const SAMPLES_MAX: usize = 5;
@@ -30,26 +30,14 @@ pub(super) struct Report {
     pub(super) letters: u64,
     /// The same by reason.
     by_reason: BTreeMap<String, u64>,
-    /// The oldest of them.
-    samples: Vec<Sample>,
+    /// The oldest of them, without their envelopes, which may hold a signature.
+    samples: Vec<DeadLetterRow>,
     /// Letters that it cannot be done to.
     pub(super) left: Vec<Left>,
     /// Letters that are there again: the store could not take their messages this time either.
     pub(super) buried_again: u64,
     /// Why it ended before all was done.
     pub(super) stopped: Option<String>,
-}
-
-/// A letter without its envelope, which may hold a signature.
-#[derive(Debug, Serialize)]
-struct Sample {
-    id: i64,
-    receipt: Option<Receipt>,
-    app: Option<AppName>,
-    reason: String,
-    detail: String,
-    buried_at: UtcMicros,
-    body_bytes: u64,
 }
 
 /// A letter that stays, and why.
@@ -88,8 +76,7 @@ impl Report {
     /// Keeps a letter as a sample, while there is room.
     pub(super) fn sample(&mut self, letter: DeadLetterRow) {
         if self.wants_sample() {
-            let DeadLetterRow { id, receipt, app, reason, detail, buried_at, body_bytes, .. } = letter;
-            self.samples.push(Sample { id, receipt, app, reason, detail, buried_at, body_bytes });
+            self.samples.push(DeadLetterRow { envelope: Value::Null, ..letter });
         }
     }
 
@@ -143,21 +130,5 @@ impl Report {
             writeln!(out, "Nothing was changed: --yes does it.")?;
         }
         Ok(())
-    }
-}
-
-impl Row for Sample {
-    const HEADINGS: &'static [&'static str] = DeadLetterRow::HEADINGS;
-
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.id.to_string(),
-            self.buried_at.to_string(),
-            self.reason.clone(),
-            or_dash(self.app.as_ref()),
-            or_dash(self.receipt.as_ref()),
-            self.body_bytes.to_string(),
-            self.detail.clone(),
-        ]
     }
 }
