@@ -1,16 +1,18 @@
 //! A TCP proxy that breaks on demand, between a part of finlinkd and its server.
 //!
 //! Start it with [`FaultProxy::start`], point the part at [`FaultProxy::address`], and [`FaultProxy::set`] a fault at any
-//! time: it holds for connections that are open and for new ones.
+//! time: it holds for connections that are open and for new ones. [`FaultProxy::passes`] tells when something is on its way, so
+//! that a fault can be set right then.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Bytes forwarded at a time.
@@ -42,6 +44,7 @@ pub enum Fault {
 pub struct FaultProxy {
     address: SocketAddr,
     fault: watch::Sender<Fault>,
+    expected: Arc<Expected>,
     accepting: JoinHandle<()>,
 }
 
@@ -51,16 +54,18 @@ impl FaultProxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("the proxy found no free port")?;
         let address = listener.local_addr()?;
         let (fault, faults) = watch::channel(Fault::None);
+        let expected = Arc::new(Expected::default());
+        let expecting = Arc::clone(&expected);
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 if *faults.borrow() == Fault::Refuse {
                     reset(client);
                 } else {
-                    tokio::spawn(forward(client, server, faults.clone()));
+                    tokio::spawn(forward(client, server, faults.clone(), Arc::clone(&expecting)));
                 }
             }
         });
-        Ok(Self { address, fault, accepting })
+        Ok(Self { address, fault, expected, accepting })
     }
 
     /// Where clients connect.
@@ -71,6 +76,38 @@ impl FaultProxy {
     /// Changes what is wrong.
     pub fn set(&self, fault: Fault) {
         self.fault.send_replace(fault);
+    }
+
+    /// Waits until these bytes, sent by a client from now on, were passed on to the server. They are looked out for from the
+    /// call, not from when it is waited for.
+    pub fn passes(&self, bytes: &[u8]) -> impl Future<Output = ()> + Send + use<> {
+        let passed = self.expected.expect(bytes);
+        async move {
+            // The proxy never ends before the test that waits for it.
+            passed.await.ok();
+        }
+    }
+}
+
+/// What tests wait for.
+#[derive(Debug, Default)]
+struct Expected(Mutex<Vec<(Vec<u8>, oneshot::Sender<()>)>>);
+
+impl Expected {
+    fn expect(&self, bytes: &[u8]) -> oneshot::Receiver<()> {
+        let (tell, passed) = oneshot::channel();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((bytes.to_vec(), tell));
+        passed
+    }
+
+    /// Looks for it in `stream`, the newest that a client sent. Answers how much of its end may be the beginning of something.
+    fn look(&self, stream: &[u8]) -> usize {
+        let mut expected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, tell) in expected.extract_if(.., |(bytes, _)| stream.windows(bytes.len()).any(|part| part == bytes)) {
+            // Whoever waited may have given up.
+            tell.send(()).ok();
+        }
+        expected.iter().map(|(bytes, _)| bytes.len().saturating_sub(1)).max().unwrap_or(0).min(stream.len())
     }
 }
 
@@ -88,11 +125,11 @@ fn reset(stream: TcpStream) {
     drop(stream);
 }
 
-async fn forward(client: TcpStream, server: SocketAddr, faults: watch::Receiver<Fault>) {
+async fn forward(client: TcpStream, server: SocketAddr, faults: watch::Receiver<Fault>, expected: Arc<Expected>) {
     let Ok(server) = TcpStream::connect(server).await else { return reset(client) };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let up = tokio::spawn(pump(from_client, to_server, faults.clone(), Way::Up));
+    let up = tokio::spawn(pump(from_client, to_server, faults.clone(), Way::Up(expected)));
     let down = tokio::spawn(pump(from_server, to_client, faults, Way::Down));
     let (Ok((client_read, server_write)), Ok((server_read, client_write))) = tokio::join!(up, down) else { return };
     for stream in [client_read.reunite(client_write).ok(), server_read.reunite(server_write).ok()].into_iter().flatten()
@@ -101,9 +138,9 @@ async fn forward(client: TcpStream, server: SocketAddr, faults: watch::Receiver<
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
-    Up,
+    /// From the client, who is expected to send something.
+    Up(Arc<Expected>),
     Down,
 }
 
@@ -116,11 +153,12 @@ async fn pump(
 ) -> (OwnedReadHalf, OwnedWriteHalf) {
     faults.mark_unchanged();
     let mut chunk = vec![0; CHUNK_BYTES];
+    let mut newest = Vec::new();
     loop {
         let fault = *faults.borrow();
         match fault {
             Fault::Refuse => break,
-            Fault::HalfClose if way == Way::Up => {
+            Fault::HalfClose if matches!(way, Way::Up(_)) => {
                 drop(to.shutdown().await);
                 break;
             }
@@ -130,7 +168,7 @@ async fn pump(
                 }
                 continue;
             }
-            Fault::DeafClient if way == Way::Down => {
+            Fault::DeafClient if matches!(way, Way::Down) => {
                 if cut(&mut faults).await {
                     break;
                 }
@@ -139,6 +177,13 @@ async fn pump(
             _ => {}
         }
         tokio::select! {
+            // Nothing passes that comes after a fault was set.
+            biased;
+            ends = cut(&mut faults) => {
+                if ends {
+                    break;
+                }
+            }
             read = from.read(&mut chunk) => {
                 let Ok(length @ 1..) = read else {
                     drop(to.shutdown().await);
@@ -148,10 +193,10 @@ async fn pump(
                 if to.write_all(&chunk[..length]).await.is_err() {
                     break;
                 }
-            }
-            ends = cut(&mut faults) => {
-                if ends {
-                    break;
+                if let Way::Up(expected) = &way {
+                    newest.extend_from_slice(&chunk[..length]);
+                    let kept = expected.look(&newest);
+                    newest.drain(..newest.len() - kept);
                 }
             }
         }

@@ -11,7 +11,8 @@ mod redrive;
 mod refusals;
 mod threads;
 
-use std::sync::OnceLock;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use events::{BodyHash, RawWebhook, Receipt, UtcMicros, Verification};
 use queue::rabbitmq::{Addresses, RabbitMq as Engine, Settings};
 use queue::{Batch, BatchLimits, Content, Message, Publisher, QueueState, Subscription};
 use secrecy::SecretString;
+use tests::proxy::FaultProxy;
 use tests::servers::{RabbitMq, RabbitMqOptions, VirtualHost};
 use uuid::Uuid;
 
@@ -88,6 +90,18 @@ async fn until_ready(publisher: &Publisher) {
     let mut state = publisher.state();
     let ready = state.wait_for(|state| *state == QueueState::Ready);
     tokio::time::timeout(PATIENCE, ready).await.expect("the engine gets ready").unwrap();
+}
+
+/// An address of the shared broker by way of a proxy.
+async fn proxied(url: &str) -> (String, Arc<FaultProxy>) {
+    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, shared().port()));
+    let proxy = FaultProxy::start(server).await.unwrap();
+    (url.replace(&server.to_string(), &proxy.address().to_string()), Arc::new(proxy))
+}
+
+/// Waits until a webhook with this receipt, published from now on, is on its way to the broker behind `proxy`.
+fn passes(proxy: &FaultProxy, receipt: Receipt) -> impl Future<Output = ()> + Send + use<> {
+    proxy.passes(receipt.to_string().as_bytes())
 }
 
 const LIMITS: BatchLimits = BatchLimits { count_max: 100, bytes_max: 1 << 20, linger: Duration::from_millis(50) };

@@ -10,16 +10,17 @@ use futures_util::future::join_all;
 use lapin::options::ExchangeDeleteOptions;
 use queue::rabbitmq::{self, WEBHOOKS};
 use queue::{Message, PublishError, Publisher, QueueState, Subscription};
+use tests::looking::eventually;
 use tests::proxy::{Fault, FaultProxy};
 use tests::servers::{RabbitMq, RabbitMqOptions};
 
 use super::confirms::administrator;
-use super::{PATIENCE, engine, engine_with, new_virtual_host, next, receipts, settings, shared, until_ready, webhook};
+use super::{
+    PATIENCE, engine, engine_with, new_virtual_host, next, passes, proxied, receipts, settings, until_ready, webhook,
+};
 
 /// More than a frame holds.
 const LARGE_BYTES: usize = 200_000;
-/// After so long messages are on their way.
-const ON_ITS_WAY: Duration = Duration::from_millis(300);
 
 /// An engine behind a proxy, and what it had stored.
 struct Scene {
@@ -32,9 +33,7 @@ struct Scene {
 impl Scene {
     async fn start() -> Self {
         let url = new_virtual_host();
-        let server = format!("127.0.0.1:{}", shared().port()).parse().unwrap();
-        let proxy = Arc::new(FaultProxy::start(server).await.unwrap());
-        let through = url.replace(&server.to_string(), &proxy.address().to_string());
+        let (through, proxy) = proxied(&url).await;
         let impatient = rabbitmq::Settings { confirm_abandoned_after: Duration::from_secs(2), ..settings() };
         let (publisher, _) = engine_with(&through, impatient).publisher();
         until_ready(&publisher).await;
@@ -52,11 +51,17 @@ impl Scene {
         results.into_iter().map(|(_, result)| result).collect()
     }
 
-    /// The same, with a fault while it is on its way.
-    async fn publish_until(&mut self, messages: Vec<RawWebhook>, fault: Fault) -> Vec<Result<(), PublishError>> {
+    /// The same, with a fault once the envelopes of the first `sent` are on their way to the broker.
+    async fn publish_until(
+        &mut self,
+        messages: Vec<RawWebhook>,
+        sent: usize,
+        fault: Fault,
+    ) -> Vec<Result<(), PublishError>> {
         let proxy = self.proxy.clone();
+        let passed = join_all(messages[..sent].iter().map(|message| passes(&proxy, message.receipt)));
         let faulty = async {
-            tokio::time::sleep(ON_ITS_WAY).await;
+            passed.await;
             proxy.set(fault);
         };
         tokio::join!(self.publish(messages), faulty).0
@@ -74,13 +79,11 @@ impl Scene {
     /// The network is well again: so is the engine, and everything that was confirmed is delivered, bytes and all.
     async fn recovers(mut self) {
         self.proxy.set(Fault::Reset);
-        self.proxy.set(Fault::None);
-        let recovered = async {
-            while self.publish(messages(1, 10)).await.iter().any(Result::is_err) {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, recovered).await.expect("it works again");
+        let works = eventually("it works again", async || {
+            let results = self.publish(messages(1, 10)).await;
+            if results == [Ok(())] { Ok(()) } else { Err(format!("{results:?}")) }
+        });
+        works.await;
         let (mut subscription, _state) = engine(&self.url).subscribe();
         everything_comes(&mut subscription, self.stored).await;
     }
@@ -118,7 +121,7 @@ async fn a_reset_in_the_middle_of_a_frame_leaves_outcomes_unknown() {
     let mut scene = Scene::start().await;
     assert_eq!(scene.publish(messages(1, 10)).await, [Ok(())]);
     scene.proxy.set(Fault::Throttle(100_000));
-    let results = scene.publish_until(messages(20, LARGE_BYTES), Fault::Reset).await;
+    let results = scene.publish_until(messages(20, LARGE_BYTES), 1, Fault::Reset).await;
     assert!(results.iter().all(|result| matches!(result, Err(PublishError::OutcomeUnknown(_)))), "{results:?}");
     scene.is_down().await;
     scene.recovers().await;
@@ -129,7 +132,7 @@ async fn a_reset_answers_everyone_who_waits() {
     let mut scene = Scene::start().await;
     assert_eq!(scene.publish(messages(1, 10)).await, [Ok(())]);
     scene.proxy.set(Fault::DeafClient);
-    let results = scene.publish_until(messages(100, 10), Fault::Reset).await;
+    let results = scene.publish_until(messages(100, 10), 100, Fault::Reset).await;
     for result in results {
         assert!(matches!(result, Err(PublishError::OutcomeUnknown(_))), "{result:?}");
     }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use events::RawWebhook;
 use queue::{Message, PublishError, Publisher, QueueState, rabbitmq};
-use tests::proxy::{Fault, FaultProxy};
+use tests::proxy::Fault;
 use tests::servers::{RabbitMq, RabbitMqOptions, free_port};
 
-use super::{PATIENCE, engine, engine_with, new_virtual_host, next, receipts, settings, shared, until_ready, webhook};
+use super::{
+    PATIENCE, engine, engine_with, new_virtual_host, next, proxied, receipts, settings, shared, until_ready, webhook,
+};
 
 /// What a caller does about an unknown outcome: the same receipt again, until it is stored.
 async fn until_stored(publisher: &Publisher, message: &RawWebhook) {
@@ -102,9 +104,7 @@ async fn a_blocked_connection_is_noticed_and_refuses_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_network_leaves_the_outcome_unknown_and_the_channel_behind() {
     let url = new_virtual_host();
-    let server = format!("127.0.0.1:{}", shared().port()).parse().unwrap();
-    let proxy = FaultProxy::start(server).await.unwrap();
-    let through = url.replace(&server.to_string(), &proxy.address().to_string());
+    let (through, proxy) = proxied(&url).await;
     let impatient = rabbitmq::Settings { confirm_abandoned_after: Duration::from_secs(1), ..settings() };
     let (publisher, _ended) = engine_with(&through, impatient).publisher();
     until_ready(&publisher).await;

@@ -1,21 +1,27 @@
 //! Publishing from threads with runtimes of their own, as the workers of the HTTP server are.
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use events::Receipt;
+use events::{RawWebhook, Receipt};
 use futures_util::future::join_all;
 use lapin::options::QueueBindOptions;
 use lapin::types::FieldTable;
 use queue::rabbitmq::{self, WEBHOOKS};
 use queue::spooled::Spooled;
 use queue::{Message, Metrics, PublishError, Publisher, QueueState, SpoolSettings};
+use tests::looking::eventually;
 use tests::proxy::{Fault, FaultProxy};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use super::confirms::{administrator, declare_full};
 use super::{
-    PATIENCE, engine, engine_with, limit_connections, new_virtual_host, next, receipts, settings, shared, until_ready,
-    virtual_host_of, webhook,
+    PATIENCE, engine, engine_with, limit_connections, new_virtual_host, next, passes, proxied, receipts, settings,
+    shared, until_ready, virtual_host_of, webhook,
 };
 
 const THREADS: u64 = 4;
@@ -38,6 +44,13 @@ fn on_a_thread<F: Future<Output: Send + 'static>>(
             work(publisher).await
         })
     })
+}
+
+/// An engine that is ready, and its end.
+async fn ready(url: &str, settings: rabbitmq::Settings) -> (Publisher, JoinHandle<()>) {
+    let (publisher, ended) = engine_with(url, settings).publisher();
+    until_ready(&publisher).await;
+    (publisher, ended)
 }
 
 /// Publishes to three apps by turns, from many callers on each of many threads at once.
@@ -75,8 +88,7 @@ async fn refused_and_returned_messages_fail_their_own_callers_on_every_thread() 
     // A lane for each thread, a lane for some of them, and one lane for all.
     for lanes_max in [8, 3, 1] {
         let url = new_virtual_host();
-        let (publisher, ended) = engine_with(&url, rabbitmq::Settings { lanes_max, ..settings() }).publisher();
-        until_ready(&publisher).await;
+        let (publisher, ended) = ready(&url, rabbitmq::Settings { lanes_max, ..settings() }).await;
         let (_connection, channel) = administrator(&url).await;
         declare_full(&channel, "refusing").await;
         let bind = QueueBindOptions::default();
@@ -119,8 +131,7 @@ fn connections(url: &str) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn threads_without_a_connection_of_their_own_publish_on_another_until_there_is_one() {
     let url = new_virtual_host();
-    let (publisher, _ended) = engine(&url).publisher();
-    until_ready(&publisher).await;
+    let (publisher, _ended) = ready(&url, settings()).await;
     publisher.publish(Message::Webhook(webhook("demo", 0))).await.unwrap();
     limit_connections(&url, 1);
     let (stop, stopped) = tokio::sync::watch::channel(());
@@ -146,66 +157,76 @@ async fn threads_without_a_connection_of_their_own_publish_on_another_until_ther
     assert_eq!(connections(&url), 1);
 
     limit_connections(&url, -1);
-    let all = async {
-        while connections(&url) < 4 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, all).await.expect("each thread gets its connection");
+    let all = eventually("each thread gets its connection", async || match connections(&url) {
+        4.. => Ok(()),
+        some => Err(format!("there are {some}")),
+    });
+    all.await;
     drop(stop);
     tokio::task::spawn_blocking(|| threads.into_iter().for_each(|thread| thread.join().unwrap())).await.unwrap();
 }
 
-/// A broker that takes what it gets and is not heard.
-async fn unheard() -> (String, String, FaultProxy) {
-    let url = new_virtual_host();
-    let server = format!("127.0.0.1:{}", shared().port()).parse().unwrap();
-    let proxy = FaultProxy::start(server).await.unwrap();
-    let through = url.replace(&server.to_string(), &proxy.address().to_string());
-    (url, through, proxy)
+/// An engine behind a proxy.
+struct Unheard {
+    url: String,
+    proxy: Arc<FaultProxy>,
+    publisher: Publisher,
+}
+
+impl Unheard {
+    async fn start() -> Self {
+        let url = new_virtual_host();
+        let (through, proxy) = proxied(&url).await;
+        let (publisher, _ended) = ready(&through, settings()).await;
+        Self { url, proxy, publisher }
+    }
+
+    /// A thread publishes a message, of which the broker hears and the thread does not hear again, and ends. What becomes of
+    /// the message then.
+    #[allow(clippy::async_yields_async, reason = "what a thread leaves unfinished is looked at after its end")]
+    async fn left_by_a_thread(&self, publisher: &Publisher, message: RawWebhook) -> Result<(), PublishError> {
+        let (proxy, main) = (Arc::clone(&self.proxy), Handle::current());
+        let thread = on_a_thread(publisher.clone(), |publisher| async move {
+            publisher.publish(Message::Webhook(webhook("demo", 1))).await.unwrap();
+            proxy.set(Fault::DeafClient);
+            let passed = passes(&proxy, message.receipt);
+            let mut waiting = Box::pin(async move { publisher.publish(Message::Webhook(message)).await });
+            // As the ingress does it: timers belong to the main runtime, which outlives this one.
+            let early = poll_fn(|context| {
+                let _main = main.enter();
+                Poll::Ready(waiting.as_mut().poll(context).is_ready())
+            });
+            assert!(!early.await, "nothing is heard, and yet it is answered");
+            passed.await;
+            waiting
+        });
+        let waiting = tokio::task::spawn_blocking(|| thread.join().unwrap()).await.unwrap();
+        tokio::time::timeout(PATIENCE, waiting).await.expect("it is answered")
+    }
+
+    /// The network is well again.
+    fn is_heard(&self) {
+        self.proxy.set(Fault::Reset);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[allow(clippy::async_yields_async, reason = "what a thread leaves unfinished is looked at after its end")]
 async fn what_waits_on_a_thread_that_ends_has_an_unknown_outcome() {
-    let (_, through, proxy) = unheard().await;
-    let (publisher, _ended) = engine(&through).publisher();
-    until_ready(&publisher).await;
-    let (goes_deaf, deaf) = tokio::sync::oneshot::channel();
-    let (is_up, up) = tokio::sync::oneshot::channel();
-    let waiting = on_a_thread(publisher.clone(), |publisher| async move {
-        publisher.publish(Message::Webhook(webhook("demo", 1))).await.unwrap();
-        is_up.send(()).unwrap();
-        deaf.await.unwrap();
-        let mut waiting = Box::pin(async move { publisher.publish(Message::Webhook(webhook("demo", 2))).await });
-        let early = tokio::time::timeout(Duration::from_millis(100), &mut waiting).await;
-        assert!(early.is_err(), "nothing is heard, and yet {early:?}");
-        waiting
-    });
-    up.await.unwrap();
-    proxy.set(Fault::DeafClient);
-    goes_deaf.send(()).unwrap();
-    let waiting = tokio::task::spawn_blocking(|| waiting.join().unwrap()).await.unwrap();
-    let outcome = tokio::time::timeout(PATIENCE, waiting).await.expect("it is answered");
+    let scene = Unheard::start().await;
+    let outcome = scene.left_by_a_thread(&scene.publisher, webhook("demo", 2)).await;
     assert!(matches!(outcome, Err(PublishError::OutcomeUnknown(_))), "{outcome:?}");
 
     // The engine goes on without that thread.
-    proxy.set(Fault::Reset);
-    proxy.set(Fault::None);
-    let stored = async {
-        while publisher.publish(Message::Webhook(webhook("demo", 3))).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, stored).await.expect("it works again");
+    scene.is_heard();
+    let works = eventually("it works again", async || {
+        scene.publisher.publish(Message::Webhook(webhook("demo", 3))).await.map_err(|error| error.to_string())
+    });
+    works.await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[allow(clippy::async_yields_async, reason = "what a thread leaves unfinished is looked at after its end")]
 async fn what_waits_on_a_thread_that_ends_goes_to_the_spool() {
-    let (url, through, proxy) = unheard().await;
-    let (primary, _ended) = engine(&through).publisher();
-    until_ready(&primary).await;
+    let scene = Unheard::start().await;
     let folder = tempfile::tempdir().unwrap();
     // It would wait for the broker for ever: only the end of the thread makes it go on.
     let patient = SpoolSettings {
@@ -214,39 +235,17 @@ async fn what_waits_on_a_thread_that_ends_goes_to_the_spool() {
         reserve_bytes: 0,
         ..SpoolSettings::default()
     };
-    let spooled = Spooled::open(primary, &patient, &Metrics::register(&prometheus::Registry::new()).unwrap()).unwrap();
+    let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+    let spooled = Spooled::open(scene.publisher.clone(), &patient, &metrics).unwrap();
     let publisher = spooled.publisher();
     until_ready(&publisher).await;
     let message = webhook("demo", 2);
     let receipt = message.receipt;
-    let main = tokio::runtime::Handle::current();
-    let (goes_deaf, deaf) = tokio::sync::oneshot::channel();
-    let (is_up, up) = tokio::sync::oneshot::channel();
-    let waiting = on_a_thread(publisher.clone(), move |publisher| async move {
-        publisher.publish(Message::Webhook(webhook("demo", 1))).await.unwrap();
-        is_up.send(()).unwrap();
-        deaf.await.unwrap();
-        let mut waiting = Box::pin(async move { publisher.publish(Message::Webhook(message)).await });
-        // As the ingress does it: timers belong to the main runtime, which outlives this one.
-        let early = std::future::poll_fn(|context| {
-            let _main = main.enter();
-            std::task::Poll::Ready(waiting.as_mut().poll(context).is_ready())
-        });
-        assert!(!early.await);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        waiting
-    });
-    up.await.unwrap();
-    proxy.set(Fault::DeafClient);
-    goes_deaf.send(()).unwrap();
-    let waiting = tokio::task::spawn_blocking(|| waiting.join().unwrap()).await.unwrap();
-    let outcome = tokio::time::timeout(PATIENCE, waiting).await.expect("it is answered");
-    assert_eq!(outcome, Ok(()));
+    assert_eq!(scene.left_by_a_thread(&publisher, message).await, Ok(()));
     assert_eq!(spooled.depth().messages, 1, "it is in the spool");
 
-    proxy.set(Fault::Reset);
-    proxy.set(Fault::None);
-    let (mut subscription, _state) = engine(&url).subscribe();
+    scene.is_heard();
+    let (mut subscription, _state) = engine(&scene.url).subscribe();
     let mut delivered = Vec::new();
     while !delivered.contains(&receipt) || spooled.depth().messages > 0 {
         let batch = next(&mut subscription).await;
