@@ -4,10 +4,12 @@ use std::io;
 
 use crate::settings::Problems;
 
-/// Something failed while running, or the answer to a question is "no" (`healthcheck`, `demo`).
+/// Something failed while running, or the answer to a question is "no" (`healthcheck`, `demo`, `ledger verify`).
 pub const FAILURE: u8 = 1;
 /// Settings or arguments are wrong (`EX_USAGE`).
 pub const USAGE: u8 = 64;
+/// The answer to a question is neither "yes" nor "no" yet: ask again (`EX_TEMPFAIL`).
+pub const UNDECIDED: u8 = 75;
 
 /// Why a command ends without having done as asked.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +26,9 @@ pub enum Failure {
     /// The command answered "no", and has said why already.
     #[error("no")]
     Negative,
+    /// The command cannot answer yet, and has said why already.
+    #[error("not yet")]
+    Undecided,
     /// Anything that happened while running.
     #[error("{0:#}")]
     Runtime(anyhow::Error),
@@ -35,6 +40,7 @@ impl Failure {
         match self {
             Self::Settings(_) | Self::Usage(_) => USAGE,
             Self::OutputClosed => 0,
+            Self::Undecided => UNDECIDED,
             Self::Negative | Self::Runtime(_) => FAILURE,
         }
     }
@@ -42,7 +48,7 @@ impl Failure {
     /// What to tell the person, where there is anything left to tell.
     pub fn message(&self) -> Option<String> {
         match self {
-            Self::OutputClosed | Self::Negative => None,
+            Self::OutputClosed | Self::Negative | Self::Undecided => None,
             Self::Settings(_) | Self::Usage(_) | Self::Runtime(_) => Some(self.to_string()),
         }
     }

@@ -38,12 +38,13 @@ pub struct Books {
 pub enum Verdict {
     /// Every number up to the newest mark is accounted for.
     Balanced,
-    /// Numbers are missing, but the mark is so fresh that their messages may still be on the way.
+    /// The mark is so fresh that what it is waited for may still be on the way.
     Waiting {
-        /// The missing numbers.
+        /// The missing numbers; none where only the last mark is waited for.
         missing: Vec<SequenceRange>,
     },
-    /// Numbers were said to be stored and are not: lost, or in the spool of a machine that is away.
+    /// Numbers were said to be stored and are not: lost, or in the spool of a machine that is away, or in the queue again
+    /// because a person sent dead letters there.
     Holes {
         /// The missing numbers.
         missing: Vec<SequenceRange>,
@@ -73,11 +74,34 @@ impl Verdict {
             Self::Balanced | Self::Waiting { .. } | Self::UnprovenTail { .. } => 0,
         }
     }
+
+    /// It, with what an earlier look tells that found the run marked `through` this number, so long ago that nothing takes
+    /// longer on its way: what was marked then and is missing still is a hole, however fresh the newest mark is.
+    #[must_use]
+    pub fn after_a_look(self, through: u64) -> Self {
+        let Self::Waiting { missing } = &self else { return self };
+        let marked_then = |range: &SequenceRange| {
+            let through = range.through.min(through);
+            (range.from <= through).then_some(SequenceRange { through, ..*range })
+        };
+        let missing: Vec<_> = missing.iter().filter_map(marked_then).collect();
+        if missing.is_empty() { self } else { Self::Holes { missing } }
+    }
+
+    /// It, where nobody goes on and `ended` tells whether the last mark came: that is waited for.
+    #[must_use]
+    pub fn to_the_end(self, ended: bool) -> Self {
+        if self == Self::Balanced && !ended { Self::Waiting { missing: Vec::new() } } else { self }
+    }
 }
 
 impl Books {
     /// What they prove at `now`, by the store's clock. A run of which no mark came for `silent_after` is not running any more,
-    /// or cannot reach us.
+    /// or cannot reach us; and what was on its way when its newest mark was recorded has come, or will not come by itself.
+    ///
+    /// A run that ended waits for as long as one that goes on. Its last mark has come through the queue behind what it speaks
+    /// of, but a consumer may hold that in a batch, or have died with it so that the broker gives it to another, or it comes
+    /// by the queue of dead letters.
     pub fn verdict(&self, now: UtcMicros, silent_after: Duration) -> Verdict {
         let missing = self.missing();
         let fresh = self.recorded_at.is_some_and(|at| now.since(at) < silent_after);
@@ -163,6 +187,29 @@ mod tests {
         let verdict = books.verdict(late(), SILENT_AFTER);
         assert_eq!(verdict, Verdict::Holes { missing });
         assert_eq!(verdict.holes(), 5);
+    }
+
+    #[test]
+    fn what_two_looks_miss_is_a_hole_however_fresh_the_mark_is() {
+        let waiting = books(10, false, &[(1, 3), (6, 8)], &[]).verdict(soon(), SILENT_AFTER);
+        let missing = ranges(&[(4, 5), (9, 10)]);
+        assert_eq!(waiting, Verdict::Waiting { missing });
+        assert_eq!(waiting.clone().after_a_look(3), waiting, "marked since");
+        assert_eq!(waiting.clone().after_a_look(4), Verdict::Holes { missing: ranges(&[(4, 4)]) });
+        assert_eq!(waiting.after_a_look(9), Verdict::Holes { missing: ranges(&[(4, 5), (9, 9)]) });
+        for verdict in [Verdict::Balanced, Verdict::UnprovenTail { after: 3 }] {
+            assert_eq!(verdict.clone().after_a_look(10), verdict);
+        }
+    }
+
+    #[test]
+    fn where_nobody_goes_on_the_last_mark_is_waited_for() {
+        let goes_on = books(2, false, &[(1, 2)], &[]);
+        let waiting = Verdict::Waiting { missing: Vec::new() };
+        assert_eq!(goes_on.verdict(soon(), SILENT_AFTER).to_the_end(false), waiting);
+        let tail = Verdict::UnprovenTail { after: 2 };
+        assert_eq!(goes_on.verdict(late(), SILENT_AFTER).to_the_end(false), tail, "it was killed");
+        assert_eq!(books(2, true, &[(1, 2)], &[]).verdict(soon(), SILENT_AFTER).to_the_end(true), Verdict::Balanced);
     }
 
     #[test]

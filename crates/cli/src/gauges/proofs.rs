@@ -73,24 +73,18 @@ fn marked(books: &[Books]) -> Marked {
 
 /// What these books miss for good, after a look that found `before`.
 fn holes(books: &[Books], before: &Marked, now: UtcMicros) -> Holes {
-    let of = |run: &Books| match run.verdict(now, SILENT_AFTER) {
-        Verdict::Waiting { missing } => {
-            let through = before.get(&run.instance).copied().unwrap_or(0);
-            missing.into_iter().filter_map(|range| up_to(range, through)).collect()
+    let of = |run: &Books| {
+        let through = before.get(&run.instance).copied().unwrap_or(0);
+        match run.verdict(now, SILENT_AFTER).after_a_look(through) {
+            Verdict::Holes { missing } => Some((run.instance, missing)),
+            Verdict::Balanced | Verdict::Waiting { .. } | Verdict::UnprovenTail { .. } => None,
         }
-        Verdict::Holes { missing } => missing,
-        Verdict::Balanced | Verdict::UnprovenTail { .. } => Vec::new(),
     };
-    books.iter().map(|run| (run.instance, of(run))).filter(|(_, missing)| !missing.is_empty()).collect()
+    books.iter().filter_map(of).collect()
 }
 
 fn count(holes: &Holes) -> u64 {
     holes.values().flatten().map(|range| range.through - range.from + 1).sum()
-}
-
-/// The part of a range that is not above `through`.
-fn up_to(range: SequenceRange, through: u64) -> Option<SequenceRange> {
-    (range.from <= through).then_some(SequenceRange { through: range.through.min(through), ..range })
 }
 
 #[cfg(test)]

@@ -5,47 +5,18 @@ use std::process::Output;
 use std::time::Duration;
 
 use consumer::envelope::letter;
-use events::{BodyHash, BodyTells, Checkpoint, RawWebhook, Receipt, UtcMicros, Verification};
+use events::{RawWebhook, UtcMicros};
 use queue::embedded::EmbeddedQueue;
 use queue::{BatchLimits, Content, Message};
 use serde_json::{Value, json};
 use store::DeadLetterReason::{Culprit, Foreign};
-use store::sqlite::SqliteStore;
-use store::{Intake, MigrateMode, Reading, Rules};
-use uuid::Uuid;
+use store::Intake;
 
-use super::process::{Pipeline, code, run, stderr, stdout};
+use super::folder::{an_hour_passes, command, mark, open, record, webhook};
+use super::process::{Pipeline, code, stderr, stdout};
 
-/// A run of an ingress that ended.
-const INSTANCE: Uuid = Uuid::from_u128(7);
-
-fn webhook(sequence: u64) -> RawWebhook {
-    let body = format!(r#"{{"connectionToken":"TOKEN{sequence:05}"}}"#).into_bytes();
-    RawWebhook {
-        receipt: Receipt::draw(),
-        app: if sequence == 3 { "bank" } else { "shop" }.parse().unwrap(),
-        instance: INSTANCE,
-        sequence,
-        decided_through: 0,
-        received_at: UtcMicros(1_800_000_000_000_000),
-        verification: Verification::Pending { kid: Uuid::from_u128(1), jwt: "a.secret.jwt".to_owned() },
-        content_type: Some("application/json".to_owned()),
-        traceparent: None,
-        body_sha256: BodyHash::of(&body),
-        body: body.into(),
-    }
-}
-
-fn open(folder: &Path) -> SqliteStore {
-    SqliteStore::open(&store::Settings {
-        folder: folder.to_owned(),
-        migrate: MigrateMode::Auto,
-        rules: Rules::default(),
-    })
-    .unwrap()
-}
-
-/// A folder with a foreign letter (1) and those of three webhooks (2, 3, 4), all of them in the books.
+/// A folder with a foreign letter (1) and those of three webhooks (2, 3, 4), all of them in the books of a run that ended an
+/// hour ago.
 async fn folder_with_letters() -> (tempfile::TempDir, Vec<RawWebhook>) {
     let folder = tempfile::tempdir().unwrap();
     let webhooks: Vec<_> = (1..=3).map(webhook).collect();
@@ -63,21 +34,10 @@ async fn folder_with_letters() -> (tempfile::TempDir, Vec<RawWebhook>) {
     for letter in letters {
         store.bury(&[letter]).await.unwrap();
     }
-    let mark = Checkpoint {
-        instance: INSTANCE,
-        started_at: UtcMicros(0),
-        at: UtcMicros(1),
-        decided_through: 3,
-        refused: Vec::new(),
-        last: true,
-    };
-    store.mark(&[mark]).await.unwrap();
+    store.mark(&[mark(true)]).await.unwrap();
     store.close().await;
+    an_hour_passes(folder.path());
     (folder, webhooks)
-}
-
-fn command(folder: &Path, arguments: &[&str]) -> Output {
-    run(arguments, &[("FINLINKD__DATA_DIR", folder.to_str().unwrap())])
 }
 
 fn dead_letters(folder: &Path, arguments: &[&str]) -> Output {
@@ -119,8 +79,7 @@ async fn consume(folder: &Path) -> Vec<RawWebhook> {
         })
         .collect();
     let store = open(folder);
-    let reading = |webhook: &RawWebhook| Reading { webhook: webhook.clone(), tells: BodyTells::Unreadable };
-    store.record(&webhooks.iter().map(reading).collect::<Vec<_>>()).await.unwrap();
+    record(&store, &webhooks).await;
     batch.ack().await.unwrap();
     queue.close().await;
     store.close().await;
@@ -151,8 +110,7 @@ async fn a_redrive_is_told_first_and_then_done_in_order() {
     assert_eq!((&done["done"], &done["letters"], &done["buried_again"]), (&json!(true), &json!(3), &json!(0)));
     assert_eq!(done["left"], json!([{"id": 1, "why": "it is foreign: ingress never wrote it"}]));
     assert_eq!(left(folder), [1]);
-    // Its last mark was recorded just now, so what is missing may be on its way, as it is.
-    assert_eq!(missing(folder), (json!([{"from": 1, "through": 3}]), json!("waiting"), 0));
+    assert_eq!(missing(folder), (json!([{"from": 1, "through": 3}]), json!("holes"), 1));
 
     assert_eq!(consume(folder).await, webhooks);
     assert_eq!(missing(folder), (Value::Null, json!("balanced"), 0));

@@ -4,7 +4,9 @@
 
 mod dead_letters;
 mod demo;
+mod folder;
 mod help;
+mod ledger;
 mod migrate;
 mod pipeline;
 mod process;
