@@ -46,12 +46,15 @@ pub(crate) struct Scene<D> {
     connections: Vec<ConnectionStatus>,
     /// Receipts of all webhooks that were answered with 200.
     acknowledged: Vec<String>,
+    /// The runs of ingress that were stopped.
+    stopped: BTreeSet<String>,
 }
 
 impl<D: Deployment> Scene<D> {
     pub(crate) fn new(deployment: D, finlink: Finlink) -> Self {
         let connections = (0..CONNECTIONS).map(|number| ConnectionStatus::pending(&format!("COMPOSED{number:02}")));
-        let scene = Self { deployment, finlink, connections: connections.collect(), acknowledged: Vec::new() };
+        let connections = connections.collect();
+        let scene = Self { deployment, finlink, connections, acknowledged: Vec::new(), stopped: BTreeSet::new() };
         scene.show();
         scene
     }
@@ -123,6 +126,11 @@ impl<D: Deployment> Scene<D> {
         let flood = self.flood();
         flood.accepts(ACCEPTED).await.unwrap();
         self.acknowledged.extend(flood.stop().await.unwrap().receipts);
+        let running = eventually("there are books of what runs", async || {
+            let running: BTreeSet<String> = self.books().await?.1.into_keys().collect();
+            if running.is_empty() { Err("there are none".to_owned()) } else { Ok(running) }
+        });
+        self.stopped = running.await;
         self.deployment.stop_all().await;
         self.change();
         self.deployment.start_all().await;
@@ -181,16 +189,32 @@ impl<D: Deployment> Scene<D> {
         kept.await;
     }
 
-    /// The books have no hole, and prove the run that was stopped to its end.
+    /// The books have no hole. They prove the runs that were stopped to their ends, and those that were started since as far
+    /// as they have come: nothing is on its way to them any more.
     pub(crate) async fn the_books_are_right(&self) {
+        assert!(!self.stopped.is_empty(), "nothing was stopped");
         let proven = eventually("the books are right", async || {
-            let told = self.deployment.person(&["ledger", "verify", "--json"]).await;
-            let runs: Vec<Value> =
-                serde_json::from_str(&told.output).map_err(|error| format!("{error}: {}", told.complaint))?;
-            let balanced = runs.iter().any(|run| run["verdict"] == "balanced");
-            if told.exit_code == Some(0) && balanced { Ok(()) } else { Err(format!("{told:?}")) }
+            let (exit_code, runs) = self.books().await?;
+            let balanced = runs.values().all(|run| run["verdict"] == "balanced");
+            let ended = runs.iter().filter(|(_, run)| run["ended"] == true).map(|(instance, _)| instance.clone());
+            let ended: BTreeSet<String> = ended.collect();
+            let some_run = runs.len() > ended.len();
+            if exit_code == Some(0) && balanced && ended == self.stopped && some_run {
+                Ok(())
+            } else {
+                Err(format!("exit code {exit_code:?}, stopped were {:?}: {runs:#?}", self.stopped))
+            }
         });
         proven.await;
+    }
+
+    /// What `ledger verify` says: its exit code, and the runs by their instances.
+    async fn books(&self) -> Result<(Option<i32>, BTreeMap<String, Value>), String> {
+        let told = self.deployment.person(&["ledger", "verify", "--json"]).await;
+        let runs: Vec<Value> =
+            serde_json::from_str(&told.output).map_err(|error| format!("{error}: {}", told.complaint))?;
+        let by_instance = |run: Value| (run["instance"].as_str().unwrap().to_owned(), run);
+        Ok((told.exit_code, runs.into_iter().map(by_instance).collect()))
     }
 }
 
