@@ -37,6 +37,7 @@ mod session;
 mod settings;
 mod tally;
 mod tls;
+mod together;
 
 use std::sync::Arc;
 

@@ -72,6 +72,19 @@ async fn text_that_postgresql_cannot_hold_is_named_and_buried_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_a_statement_refuses_is_named_and_not_what_failed_behind_it() {
+    let place = Place::new().await;
+    let store = place.store();
+    // Of the first statement that writes: all that were sent with it fail for no other reason.
+    place.run("ALTER TABLE bodies ADD CONSTRAINT not_three CHECK (size <> 3)").await;
+    let odd = with_body(b"333");
+    let refused = store.record(&[with_body(b"1"), odd.clone(), with_body(b"22")]).await;
+    let Err(StoreError::Culprit(receipt, why)) = &refused else { panic!("{refused:?}") };
+    assert!(*receipt == odd.webhook.receipt && why.contains("not_three"), "{refused:?}");
+    assert_eq!(place.deliveries().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn times_at_the_ends_of_the_world_are_kept_and_stop_nothing() {
     let place = Place::new().await;
     let store = place.store();

@@ -8,12 +8,12 @@
 use std::collections::BTreeSet;
 
 use events::AppName;
-use futures_util::future::{try_join, try_join3};
 use uuid::Uuid;
 
 use super::fault::Fault;
 use super::plan::{Body, Deliveries, Plan, There};
 use super::session::{Session, Value};
+use super::together::{both, three};
 use super::{books, columns, hints, keys, tally};
 use crate::hints::{first_token, targets};
 use crate::recording::{self, Prepared};
@@ -105,18 +105,17 @@ pub(super) async fn record(session: &Session, batch: &Batch) -> Result<Vec<Recor
     let Batch { rows, body_bytes_max, trial } = batch;
     let readings: Vec<_> = rows.iter().map(|row| &row.reading).collect();
     let all = recording::tellings(&readings);
-    let (apps, known, there) =
-        try_join3(apps(session, rows), hints::known(session, &all), there(session, rows)).await?;
+    let (apps, known, there) = three(apps(session, rows), hints::known(session, &all), there(session, rows)).await?;
     let budgets = apps.iter().map(|app| (&app.name, body_bytes_max.saturating_sub(app.body_bytes))).collect();
     let plan = Plan::new(rows, &there, budgets);
     let (waiting, raised) = (recording::waiting(&plan.fresh), targets(&recording::tellings(&plan.fresh), known));
     let told = recording::told(rows);
     let last = async {
-        let bodies = try_join(refer_again(session, &plan.again), keep_bodies(session, &plan.bodies));
-        let kept = try_join(bodies, keep_deliveries(session, &plan.deliveries));
-        let hints = try_join(keys::wait(session, &waiting), hints::raise(session, &raised));
-        let sums = try_join(books::told(session, &told), tally::write(session, &plan.counted));
-        try_join3(kept, hints, try_join(sums, note_arrivals(session, rows, &apps))).await
+        let bodies = both(refer_again(session, &plan.again), keep_bodies(session, &plan.bodies));
+        let kept = both(bodies, keep_deliveries(session, &plan.deliveries));
+        let hints = both(keys::wait(session, &waiting), hints::raise(session, &raised));
+        let sums = both(books::told(session, &told), tally::write(session, &plan.counted));
+        three(kept, hints, both(sums, note_arrivals(session, rows, &apps))).await
     };
     if *trial {
         last.await?;
@@ -226,6 +225,6 @@ async fn note_arrivals(session: &Session, rows: &[Prepared], apps: &[App]) -> Re
     let values: [Value<'_>; 2] = [&names, &newest];
     let arrivals = session.execute(NOTE_ARRIVALS, &values);
     let note_unknown = async { if unknown.is_empty() { Ok(0) } else { session.execute(NOTE_APPS, &[&unknown]).await } };
-    try_join(arrivals, note_unknown).await?;
+    both(arrivals, note_unknown).await?;
     Ok(())
 }

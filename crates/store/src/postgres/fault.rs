@@ -12,6 +12,8 @@ use crate::StoreError;
 pub(super) enum Fault {
     /// PostgreSQL, or the way to it, said so.
     Sql(Error),
+    /// A statement before this one had failed; that one's fault is what counts.
+    Aftermath,
     /// The transaction decided so.
     Decided(StoreError),
     /// It was only a trial, and could have been committed.
@@ -20,7 +22,7 @@ pub(super) enum Fault {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        Self::Sql(error)
+        if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) { Self::Aftermath } else { Self::Sql(error) }
     }
 }
 
@@ -62,6 +64,7 @@ impl Fault {
 pub(super) fn told(fault: Fault) -> StoreError {
     match fault {
         Fault::Decided(error) => error,
+        Fault::Aftermath => StoreError::Obstructed("a statement before had failed".to_owned()),
         Fault::Trial => StoreError::Unavailable("a trial was not ended".to_owned()),
         Fault::Sql(error) => of_sql(&error),
     }
@@ -85,13 +88,11 @@ fn of_sql(error: &Error) -> StoreError {
     StoreError::Unavailable(format!("{}{advice}", text(error)))
 }
 
-/// Says nothing about the values: others were in the way, it took too long, the disk is full, or the transaction had failed
-/// before.
+/// Says nothing about the values: others were in the way, it took too long, or the disk is full.
 fn is_obstruction(code: &SqlState) -> bool {
-    const OBSTRUCTIONS: [SqlState; 8] = [
+    const OBSTRUCTIONS: [SqlState; 7] = [
         SqlState::LOCK_NOT_AVAILABLE,
         SqlState::QUERY_CANCELED,
-        SqlState::IN_FAILED_SQL_TRANSACTION,
         SqlState::UNIQUE_VIOLATION,
         SqlState::T_R_SERIALIZATION_FAILURE,
         SqlState::T_R_DEADLOCK_DETECTED,
