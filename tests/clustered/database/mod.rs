@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 use secrecy::SecretString;
 use store::postgres::{Address, PostgresStore, Settings};
 use store::{MigrateMode, Rules};
+use tests::http::PATIENCE;
 use tests::servers::Postgres;
 use uuid::Uuid;
 
@@ -38,8 +39,14 @@ fn store_settings(migrate: MigrateMode, rules: Rules) -> store::Settings {
     store::Settings { folder: "unused".into(), migrate, rules }
 }
 
+/// Settings with which a connection is waited for as long as a busy machine takes: agreeing on a password costs thousands of
+/// rounds of a hash, and twelve connections at once have taken more than the default's five seconds.
+fn patient() -> Settings {
+    Settings { connect_timeout: PATIENCE, ..Settings::default() }
+}
+
 /// A store at this address.
 pub(crate) fn store_with(url: &str, rules: Rules) -> PostgresStore {
     let settings = store_settings(MigrateMode::Auto, rules);
-    PostgresStore::connect(address(url), "test", &settings, &Settings::default()).unwrap()
+    PostgresStore::connect(address(url), "test", &settings, &patient()).unwrap()
 }

@@ -11,7 +11,7 @@ use tests::servers::Postgres;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
-use super::{address, new_database, shared, store_settings};
+use super::{address, new_database, patient, shared, store_settings};
 
 /// What stores are called in `pg_stat_activity`.
 const NAME: &str = "under test";
@@ -72,7 +72,7 @@ impl Place {
     }
 
     pub(super) fn store(&self) -> PostgresStore {
-        self.store_with(&Settings::default())
+        self.store_with(&patient())
     }
 
     pub(super) fn store_with(&self, settings: &Settings) -> PostgresStore {
@@ -182,7 +182,7 @@ pub(super) fn impatient() -> Settings {
         lock_timeout: Duration::from_secs(20),
         idle_timeout: Duration::from_millis(500),
         answer_timeout: Duration::from_secs(5),
-        ..Settings::default()
+        ..patient()
     }
 }
 

@@ -10,11 +10,11 @@ use tests::servers::free_port;
 use uuid::Uuid;
 
 use super::place::{Place, second};
-use super::{shared, store_settings};
+use super::{patient, shared, store_settings};
 
 /// What the store says at this address; it must be something that waiting may help with.
 async fn refusal(url: &str) -> String {
-    match Place::store_through(url, &Settings::default()).ready().await {
+    match Place::store_through(url, &patient()).ready().await {
         Err(StoreError::Unavailable(why)) => why,
         other => panic!("{url}: {other:?}"),
     }
@@ -47,7 +47,7 @@ async fn an_address_in_a_file_is_read_again_once_it_is_right() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("address");
     let settings = store_settings(MigrateMode::Auto, Rules::default());
-    let store = PostgresStore::connect(Address::File(file.clone()), "test", &settings, &Settings::default()).unwrap();
+    let store = PostgresStore::connect(Address::File(file.clone()), "test", &settings, &patient()).unwrap();
     let expected = format!("store.url_file ({})", file.display());
     for (text, reason) in [(None, "cannot be read"), (Some("db.internal"), "holds no address of a database")] {
         if let Some(text) = text {
@@ -79,7 +79,7 @@ async fn a_user_that_may_not_connect_or_has_no_connection_left_is_named() {
 async fn a_right_that_is_missing_is_named_and_fails_the_probe_too() {
     let place = Place::new().await;
     place.run("CREATE USER half_trusted; GRANT ALL ON ALL TABLES IN SCHEMA public TO half_trusted").await;
-    let store = Place::store_through(&shared().url_for("half_trusted", &place.database), &Settings::default());
+    let store = Place::store_through(&shared().url_for("half_trusted", &place.database), &patient());
     let one = [webhook(names(&[1]), bound(), second(1))];
     let mark = Checkpoint {
         instance: Uuid::nil(),
@@ -111,7 +111,7 @@ async fn a_right_that_is_missing_is_named_and_fails_the_probe_too() {
 async fn a_table_that_is_locked_for_long_fails_the_probe_too() {
     let place = Place::new().await;
     let short = Duration::from_millis(100);
-    let store = place.store_with(&Settings { lock_timeout: short, ..Settings::default() });
+    let store = place.store_with(&Settings { lock_timeout: short, ..patient() });
     store.ready().await.unwrap();
     for table in ["deliveries", "apps", "checkpoints", "refused"] {
         let held = place.hold(&format!("LOCK TABLE {table} IN EXCLUSIVE MODE")).await;

@@ -4,18 +4,18 @@ use futures_util::future::join_all;
 use store::conformance::Stores;
 use store::conformance::version5::POSTGRES;
 use store::conformance::world::{bound, names, webhook};
-use store::postgres::{PostgresStore, Settings};
+use store::postgres::PostgresStore;
 use store::{Intake, MigrateMode, Recorded, Rules, StoreError};
 
 use super::place::{Place, second};
-use super::{address, new_database, shared, store_settings};
+use super::{address, new_database, patient, shared, store_settings};
 
 /// Steps that were applied.
 const VERSIONS: &str = "SELECT count(*) FROM schema_migrations";
 
 fn looking(place: &Place) -> PostgresStore {
     let settings = store_settings(MigrateMode::Check, Rules::default());
-    PostgresStore::connect(address(&place.url), "under test", &settings, &Settings::default()).unwrap()
+    PostgresStore::connect(address(&place.url), "under test", &settings, &patient()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,7 +106,7 @@ async fn a_schema_is_made_only_where_text_is_utf8_and_its_user_may() {
     let place = Place::empty().await;
     place.run("CREATE USER may_create_nothing; REVOKE CREATE ON SCHEMA public FROM PUBLIC").await;
     let url = shared().url_for("may_create_nothing", &place.database);
-    let refused = Place::store_through(&url, &Settings::default()).ready().await;
+    let refused = Place::store_through(&url, &patient()).ready().await;
     let expected = "its user must be allowed to create tables";
     assert!(matches!(&refused, Err(StoreError::Incompatible(why)) if why.contains(expected)), "{refused:?}");
     assert_eq!(place.number("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").await, 0);

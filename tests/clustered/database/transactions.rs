@@ -11,6 +11,7 @@ use store::{Intake, Observation, Reading, Recorded, Refresh, StoreError};
 use tests::looking::eventually;
 use tests::proxy::{Fault, FaultProxy};
 
+use super::patient;
 use super::place::{HOLD_HINTS, Place, impatient, second};
 
 /// A call is dropped after so many polls.
@@ -33,7 +34,7 @@ async fn abandoned(place: &Place, lock: &str, call: impl Future<Output = ()>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_begun_is_finished_without_its_caller_and_leaves_no_transaction_open() {
     let place = Place::new().await;
-    let store = place.store_with(&Settings { connections_max: 1, ..Settings::default() });
+    let store = place.store_with(&Settings { connections_max: 1, ..patient() });
     let lease = place.enrolled(&store).await;
     place.knows(2).await;
     let first = [reading(1)];
@@ -60,7 +61,7 @@ async fn what_is_begun_is_finished_without_its_caller_and_leaves_no_transaction_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_may_be_dropped_at_any_point() {
     let place = Place::new().await;
-    let store = place.store_with(&Settings { connections_max: 1, ..Settings::default() });
+    let store = place.store_with(&Settings { connections_max: 1, ..patient() });
     for polls in 1..=POLLS_MAX {
         let one = [reading(polls)];
         let mut call = pin!(store.record(&one));
@@ -182,7 +183,7 @@ async fn a_transaction_that_loses_a_deadlock_is_done_again() {
     place
         .run("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET deadlock_timeout = 2000'; END $$")
         .await;
-    let store_again = place.store_with(&Settings { lock_timeout: Duration::from_secs(20), ..Settings::default() });
+    let store_again = place.store_with(&Settings { lock_timeout: Duration::from_secs(20), ..patient() });
     let held = place.hold(&format!("SET LOCAL deadlock_timeout = 60000; {HOLD_HINTS}")).await;
     let receipt = one.webhook.receipt;
     let batch = [one.clone()];
