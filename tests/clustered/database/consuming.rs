@@ -159,6 +159,22 @@ async fn a_server_that_is_frozen_or_killed_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_a_dump_keeps_waiting_holds_messages_and_nobody_of_the_older_version() {
+    let place = Place::of_version_5().await;
+    place.run("SET lock_timeout = '30s'").await;
+    let dump = place.hold("LOCK TABLE apps, deliveries IN ACCESS SHARE MODE").await;
+    let mut run = Run::start(&place);
+    run.publish(BATCH as u64).await;
+    // A step waits for a table, and whoever writes it waits behind the step, while the dump goes on.
+    place.blocked(1).await;
+    place.run("INSERT INTO apps (app) VALUES ('other')").await;
+    run.holds().await;
+    assert_eq!(place.number("SELECT max(version)::bigint FROM schema_migrations").await, 5);
+    dump.release().await;
+    run.finish(&place).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_a_person_keeps_locked_makes_no_message_a_dead_letter() {
     /// More than a single message may fail, once a part is divided down to it.
     const WAITS: i64 = 80;

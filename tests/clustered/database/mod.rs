@@ -2,6 +2,7 @@
 
 mod conformance;
 mod consuming;
+mod migrating;
 mod place;
 mod refusals;
 mod schema;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use events::{ConnectionToken, UtcMicros};
+use store::conformance::version5::POSTGRES;
 use store::conformance::world::{app, at, token};
 use store::postgres::{PostgresStore, Settings};
 use store::{AppPin, Lease, MigrateMode, Refresh, Rules};
@@ -62,6 +63,24 @@ impl Place {
     pub(super) async fn empty() -> Self {
         let database = tokio::task::block_in_place(new_database);
         Self::on(shared(), database).await
+    }
+
+    /// The same with the schema that the program of version 5 made.
+    pub(super) async fn of_version_5() -> Self {
+        let place = Self::empty().await;
+        let owner = place
+            .text("SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = current_database()")
+            .await;
+        place.run(&format!("SET ROLE {owner}")).await;
+        let versions = "CREATE TABLE schema_migrations (
+                version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
+            INSERT INTO schema_migrations (version, name) SELECT version, 'step' FROM generate_series(1, 5) AS version";
+        place.run(versions).await;
+        for step in POSTGRES.steps {
+            place.run(step).await;
+        }
+        place.run("RESET ROLE").await;
+        place
     }
 
     /// A database of a server.

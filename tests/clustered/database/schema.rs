@@ -65,17 +65,7 @@ async fn an_older_schema_is_left_alone_where_the_settings_say_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_filled_database_of_version_5_is_migrated_and_its_program_still_writes() {
-    let place = Place::empty().await;
-    let owner =
-        place.text("SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = current_database()").await;
-    place.run(&format!("SET ROLE {owner}")).await;
-    let versions = "CREATE TABLE schema_migrations (
-            version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
-        INSERT INTO schema_migrations (version, name) SELECT version, 'step' FROM generate_series(1, 5) AS version";
-    place.run(versions).await;
-    for step in POSTGRES.steps {
-        place.run(step).await;
-    }
+    let place = Place::of_version_5().await;
     place.run(&POSTGRES.writes(1)).await;
     let stores = Stores::new(place.store(), ());
     POSTGRES.is_found(&stores, 1).await;

@@ -68,9 +68,9 @@ impl Manager for Dialer {
 
     async fn create(&self) -> Result<ClientWrapper, StoreError> {
         let client = self.dial().await?;
+        client.batch_execute(&self.session()).await.map_err(|error| StoreError::Unavailable(fault::text(&error)))?;
         // Each connection looks for itself: another process may have migrated the schema since the last one.
         migrations::ensure(&client, self.migrate).await?;
-        client.batch_execute(&self.session()).await.map_err(|error| StoreError::Unavailable(fault::text(&error)))?;
         Ok(client)
     }
 

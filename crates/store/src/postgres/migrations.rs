@@ -1,21 +1,21 @@
 //! The schema's steps, in order, and bringing a database there. A step that was released is never changed; new ones expand
 //! first and contract later.
 //!
-//! Promises: one process migrates at a time, in one transaction: a schema is never half way. A newer schema is used as long
-//! as its `min_reader_version` says that this program may.
+//! Promises: one process migrates at a time, and each step is a transaction of its own: a schema is always one of the versions
+//! and never half of one. It may stay at one in between, as it does between two releases: programs of older versions work with
+//! each. So what is done stays done, and no step keeps the tables of another locked while it waits for its own. A step that is
+//! in the way of others waits shortly, is undone and put off (`step.rs`); whoever called is told so and calls again. A newer
+//! schema is used as long as its `min_reader_version` says that this program may.
+
+mod step;
+
+use std::time::Duration;
 
 use deadpool_postgres::ClientWrapper;
 
+use self::step::Step;
 use super::fault;
 use crate::{MigrateMode, StoreError};
-
-/// One step.
-struct Step {
-    /// The schema's version after it.
-    version: i32,
-    name: &'static str,
-    sql: &'static str,
-}
 
 /// All of them, in ascending order.
 const STEPS: [Step; 9] = [
@@ -36,8 +36,12 @@ const KNOWN: i32 = STEPS[STEPS.len() - 1].version;
 /// Whoever holds this advisory lock migrates.
 const LOCK: i64 = 0x6669_6e6c_696e_6b64;
 
-/// The longest that one process waits for another that migrates, in milliseconds.
-const LOCK_WAIT_MAX_MS: u32 = 600_000;
+/// The longest that one process waits for another that migrates.
+const TURN_WAIT_MAX: Duration = Duration::from_mins(10);
+
+/// After a step was put off nobody tries for so long: those who wait for the tables behind a step get on meanwhile, however
+/// many processes would migrate.
+const PUT_OFF: Duration = Duration::from_secs(10);
 
 /// Makes sure that the schema fits, and migrates it where it is older and `mode` says so.
 pub(super) async fn ensure(client: &ClientWrapper, mode: MigrateMode) -> Result<(), StoreError> {
@@ -59,17 +63,17 @@ pub(super) async fn ensure(client: &ClientWrapper, mode: MigrateMode) -> Result<
 /// The version found; 0 where there is no schema yet.
 async fn version(client: &ClientWrapper) -> Result<i32, StoreError> {
     let exists = "SELECT to_regclass('schema_migrations') IS NOT NULL";
-    let exists: bool = client.query_one_scalar(exists, &[]).await.map_err(|error| unavailable(&error))?;
+    let exists: bool = client.query_one_scalar(exists, &[]).await.map_err(told)?;
     if !exists {
         return Ok(0);
     }
     let newest = "SELECT coalesce(max(version), 0) FROM schema_migrations";
-    client.query_one_scalar(newest, &[]).await.map_err(|error| unavailable(&error))
+    client.query_one_scalar(newest, &[]).await.map_err(told)
 }
 
 async fn newer(client: &ClientWrapper, found: i32) -> Result<(), StoreError> {
     let needed = "SELECT value FROM meta WHERE name = 'min_reader_version'";
-    let needed: i64 = client.query_one_scalar(needed, &[]).await.map_err(|error| unavailable(&error))?;
+    let needed: i64 = client.query_one_scalar(needed, &[]).await.map_err(told)?;
     if needed <= i64::from(KNOWN) {
         return Ok(());
     }
@@ -80,43 +84,39 @@ async fn newer(client: &ClientWrapper, found: i32) -> Result<(), StoreError> {
 }
 
 async fn migrate(client: &ClientWrapper) -> Result<(), StoreError> {
-    let encoding: String =
-        client.query_one_scalar("SHOW server_encoding", &[]).await.map_err(|error| unavailable(&error))?;
+    let encoding: String = client.query_one_scalar("SHOW server_encoding", &[]).await.map_err(told)?;
     if encoding != "UTF8" {
         return Err(StoreError::Incompatible(format!(
             "the database has the encoding {encoding}: create one with ENCODING 'UTF8'"
         )));
     }
-    // Not in one transaction with what follows: what another process has made is seen by those that begin after it.
-    let lock = format!("SET lock_timeout = {LOCK_WAIT_MAX_MS}; SELECT pg_advisory_lock({LOCK})");
-    client.batch_execute(&lock).await.map_err(|error| unavailable(&error))?;
-    client.batch_execute("BEGIN").await.map_err(|error| unavailable(&error))?;
+    // Held by the session, and not taken in the transaction that looks: what another process has made is seen by those that
+    // begin after it.
+    let turn = step::within(TURN_WAIT_MAX, &format!("SELECT pg_advisory_lock({LOCK})"));
+    client.batch_execute(&turn).await.map_err(told)?;
+    let migrated = step_by_step(client).await;
+    // Said, so that the next one need not wait until the server finds this connection closed.
+    let given_up = client.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK})")).await;
+    migrated.and(given_up.map_err(told))
+}
+
+async fn step_by_step(client: &ClientWrapper) -> Result<(), StoreError> {
     let found = version(client).await?;
-    for step in STEPS.iter().filter(|step| step.version > found) {
-        apply(client, step).await?;
+    let due: Vec<_> = STEPS.iter().filter(|step| step.version > found).collect();
+    if let Some(first) = due.first()
+        && found > 0
+        && step::was_put_off(client, PUT_OFF).await.map_err(told)?
+    {
+        return Err(StoreError::Obstructed(format!(
+            "{first} is put off: less than {PUT_OFF:?} ago others, such as a pg_dump, were in its way; it can be tried again"
+        )));
     }
-    let end = format!("COMMIT; SELECT pg_advisory_unlock({LOCK})");
-    client.batch_execute(&end).await.map_err(|error| unavailable(&error))
+    for step in due {
+        step.apply(client).await?;
+    }
+    Ok(())
 }
 
-/// Applies a step. Where it fails the connection is given up, and everything is undone with it.
-async fn apply(client: &ClientWrapper, step: &Step) -> Result<(), StoreError> {
-    let Step { version, name, sql } = step;
-    let sql = format!(
-        "CREATE TABLE IF NOT EXISTS schema_migrations (
-             version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
-         {sql};
-         INSERT INTO schema_migrations (version, name) VALUES ({version}, '{name}')"
-    );
-    client.batch_execute(&sql).await.map_err(|error| match error.code() {
-        Some(_) => StoreError::Incompatible(format!(
-            "migration {version} ({name}) failed and was undone: {}; its user must be allowed to create tables",
-            fault::text(&error)
-        )),
-        None => unavailable(&error),
-    })
-}
-
-fn unavailable(error: &tokio_postgres::Error) -> StoreError {
-    StoreError::Unavailable(fault::text(error))
+fn told(error: tokio_postgres::Error) -> StoreError {
+    fault::told(error.into())
 }
