@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::mpsc;
 
-use crate::job::{Job, TypedJob};
+use crate::job::{Job, Survives, TypedJob};
 use crate::lock::FolderLock;
 use crate::readers::Readers;
 use crate::writer::{Fate, Order, Writer};
@@ -26,7 +26,7 @@ pub struct Options {
     pub group_max: usize,
 }
 
-/// An open file: WAL, `synchronous = FULL`, foreign keys on. Clones share it.
+/// An open file: WAL, commits synced unless a write says that it need not be, foreign keys on. Clones share it.
 ///
 /// When the last clone drops, the accepted writes are carried out and the thread is joined, in place: end with
 /// [`Database::close`] where blocking for that long matters.
@@ -61,7 +61,7 @@ impl Database {
         migration::migrate(&mut connection, &path, migrations, mode)?;
         let prepared = prepared(&mut connection, prepare).map_err(|error| OpenError::from_sqlite(&path, &error))?;
         let (orders, receiver) = mpsc::channel(jobs_waiting_max.max(1));
-        let writer = Writer { connection, orders: receiver, group_max: group_max.max(1), lock };
+        let writer = Writer::new(connection, receiver, group_max, lock);
         let thread = std::thread::Builder::new()
             .name(thread_name)
             .spawn(move || writer.run())
@@ -92,7 +92,17 @@ impl Database {
         E: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
-        let (job, answer) = TypedJob::new(job);
+        self.write_surviving(Survives::PowerLoss, job).await
+    }
+
+    /// Like [`Database::write`], and says what the commit has to survive before this resolves.
+    pub async fn write_surviving<T, E, F>(&self, survives: Survives, job: F) -> Result<T, WriteError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    {
+        let (job, answer) = TypedJob::new(job, survives);
         self.submit(Box::new(job)).await.map_err(|_| WriteError::Ended)?;
         answer.await.map_err(|_| WriteError::Ended)?
     }

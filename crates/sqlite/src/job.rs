@@ -14,6 +14,16 @@ pub enum Isolation {
     SingleStatement,
 }
 
+/// What a write survives once it was told that it is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Survives {
+    /// The loss of power: its commit was synced.
+    PowerLoss,
+    /// The end of this process, however it ends. A loss of power may undo it, and then everything that was committed after it:
+    /// never anything that was synced.
+    ProcessEnd,
+}
+
 /// How a job ended, before anything was committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ran {
@@ -32,6 +42,11 @@ pub trait Job: Send + 'static {
     /// What the writer has to do so that a failure stays alone.
     fn isolation(&self) -> Isolation;
 
+    /// What its commit has to survive; a group survives what the most demanding of its jobs asks for.
+    fn survives(&self) -> Survives {
+        Survives::PowerLoss
+    }
+
     /// Runs it, once, under the rules of [`crate::Database::write`]. A panic counts as [`Ran::Failed`].
     fn run(&mut self, connection: &Connection) -> Ran;
 
@@ -43,14 +58,15 @@ pub trait Job: Send + 'static {
 /// A job with its types.
 pub(crate) struct TypedJob<T, E, F> {
     work: Option<F>,
+    survives: Survives,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, WriteError<E>>>,
 }
 
 impl<T, E, F> TypedJob<T, E, F> {
-    pub(crate) fn new(work: F) -> (Self, oneshot::Receiver<Result<T, WriteError<E>>>) {
+    pub(crate) fn new(work: F, survives: Survives) -> (Self, oneshot::Receiver<Result<T, WriteError<E>>>) {
         let (reply, answer) = oneshot::channel();
-        (Self { work: Some(work), result: None, reply }, answer)
+        (Self { work: Some(work), survives, result: None, reply }, answer)
     }
 }
 
@@ -62,6 +78,10 @@ where
 {
     fn isolation(&self) -> Isolation {
         Isolation::Savepoint
+    }
+
+    fn survives(&self) -> Survives {
+        self.survives
     }
 
     fn run(&mut self, connection: &Connection) -> Ran {

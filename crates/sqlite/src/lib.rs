@@ -15,6 +15,6 @@ mod writer;
 
 pub use database::{Database, Options};
 pub use error::{OpenError, ReadError, WriteError};
-pub use job::{Committed, Isolation, Job, Ran};
+pub use job::{Committed, Isolation, Job, Ran, Survives};
 pub use migration::{Migrate, Migration};
 pub use rusqlite;

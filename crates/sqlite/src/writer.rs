@@ -3,13 +3,14 @@
 //! A group is whatever waits when the one before it is done, so a lone write never waits for company, and under load one
 //! sync carries many. The thread survives everything that a job or the disk can do.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 use tracing::{debug, error, warn};
 
-use crate::job::{Isolation, Job, Ran};
+use crate::job::{Isolation, Job, Ran, Survives};
 use crate::lock::FolderLock;
 
 /// What comes through the channel.
@@ -30,13 +31,26 @@ pub(crate) enum Fate {
 
 /// Everything that the thread owns.
 pub(crate) struct Writer {
-    pub(crate) connection: Connection,
-    pub(crate) orders: mpsc::Receiver<Order>,
-    pub(crate) group_max: usize,
-    pub(crate) lock: FolderLock,
+    connection: Connection,
+    orders: mpsc::Receiver<Order>,
+    group_max: usize,
+    lock: FolderLock,
+    /// What commits survive as the connection is set just now.
+    survives: Cell<Survives>,
 }
 
 impl Writer {
+    /// `connection` must have been opened by [`crate::open::writer`].
+    pub(crate) fn new(
+        connection: Connection,
+        orders: mpsc::Receiver<Order>,
+        group_max: usize,
+        lock: FolderLock,
+    ) -> Self {
+        let survives = Cell::new(Survives::PowerLoss);
+        Self { connection, orders, group_max: group_max.max(1), lock, survives }
+    }
+
     /// Works until every sender is gone or [`Order::End`] came, and nothing is left. The lock goes back last.
     pub(crate) fn run(mut self) {
         let fate = self.work();
@@ -106,7 +120,8 @@ impl Writer {
         waiting: &mut std::vec::IntoIter<Box<dyn Job>>,
         done: &mut Vec<Box<dyn Job>>,
     ) -> Result<(), String> {
-        if let Err(error) = self.execute("BEGIN IMMEDIATE") {
+        let begun = self.set_survival(waiting.as_slice()).and_then(|()| self.execute("BEGIN IMMEDIATE"));
+        if let Err(error) = begun {
             done.extend(waiting);
             self.roll_back();
             return Err(error.to_string());
@@ -116,6 +131,19 @@ impl Writer {
             self.roll_back();
         }
         result
+    }
+
+    /// Has the next commit synced, unless none of these jobs asks for it. What was not synced is with the next that is, and
+    /// before any of it reaches the file itself.
+    fn set_survival(&self, jobs: &[Box<dyn Job>]) -> rusqlite::Result<()> {
+        let powerless = jobs.iter().all(|job| job.survives() == Survives::ProcessEnd);
+        let (survives, synchronous) =
+            if powerless { (Survives::ProcessEnd, "normal") } else { (Survives::PowerLoss, "full") };
+        if self.survives.get() != survives {
+            self.connection.pragma_update(None, "synchronous", synchronous)?;
+            self.survives.set(survives);
+        }
+        Ok(())
     }
 
     /// Leaves no transaction open, also none that an earlier failure left.

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use scene::{Scene, add, rows};
 use sqlite::rusqlite::Connection;
-use sqlite::{Committed, Database, Isolation, Job, Ran, WriteError};
+use sqlite::{Committed, Database, Isolation, Job, Ran, Survives, WriteError};
 
 #[tokio::test]
 async fn a_write_is_visible_once_it_resolves() {
@@ -58,6 +58,30 @@ impl HeldUp {
         self.release.send(()).expect("the job waits");
         self.job.await.expect("the task ends").expect("the job was released");
     }
+}
+
+/// How SQLite was told to sync the transaction that this runs in.
+fn synchronous(connection: &Connection) -> Result<i64, String> {
+    connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn a_commit_is_synced_unless_no_write_in_it_asks_for_it() {
+    const NORMAL: i64 = 1;
+    const FULL: i64 = 2;
+    let scene = Scene::new();
+    let database = scene.open();
+    assert_eq!(database.write(synchronous).await, Ok(FULL));
+    assert_eq!(database.write_surviving(Survives::ProcessEnd, synchronous).await, Ok(NORMAL));
+    assert_eq!(database.write(synchronous).await, Ok(FULL), "what is told to survive is synced again");
+
+    let held_up = HeldUp::new(&database).await;
+    let mut light = Box::pin(database.write_surviving(Survives::ProcessEnd, synchronous));
+    let mut whole = Box::pin(database.write(synchronous));
+    assert!(polled_once(light.as_mut()).await.is_none());
+    assert!(polled_once(whole.as_mut()).await.is_none());
+    held_up.release().await;
+    assert_eq!((light.await, whole.await), (Ok(FULL), Ok(FULL)), "one group, one commit");
 }
 
 /// Sends the jobs in order while the writer is held up, and gives their outcomes.

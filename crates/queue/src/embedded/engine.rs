@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlite::rusqlite::{self, Connection};
-use sqlite::{Database, Migrate, OpenError, Options, WriteError};
+use sqlite::{Database, Migrate, OpenError, Options, Survives, WriteError};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout_at};
 
@@ -88,7 +88,20 @@ impl Engine {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let result = self.database.write(job).await;
+        self.write_surviving(Survives::PowerLoss, job).await
+    }
+
+    /// The same, told once it survives what it has to.
+    pub(super) async fn write_surviving<T, F>(
+        &self,
+        survives: Survives,
+        job: F,
+    ) -> Result<T, WriteError<rusqlite::Error>>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let result = self.database.write_surviving(survives, job).await;
         match &result {
             Ok(_) => self.shared.health.works(),
             Err(error) => self.shared.health.fails(&error.to_string()),

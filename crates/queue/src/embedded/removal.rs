@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sqlite::rusqlite::{self, Connection, params};
-use sqlite::{Committed, Isolation, Job, Ran};
+use sqlite::{Committed, Isolation, Job, Ran, Survives};
 use tokio::sync::oneshot;
 
 use super::books::Shared;
@@ -82,6 +82,11 @@ impl Removed {
 impl Job for Removal {
     fn isolation(&self) -> Isolation {
         Isolation::Savepoint
+    }
+
+    /// What comes back after a loss of power was recorded before, and is known by its receipt.
+    fn survives(&self) -> Survives {
+        Survives::ProcessEnd
     }
 
     fn run(&mut self, connection: &Connection) -> Ran {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sqlite::Survives;
 use tokio::time::{Instant, sleep_until};
 use tracing::error;
 
@@ -70,7 +71,8 @@ impl EmbeddedSource {
         let bytes = rows.iter().map(|row| row.size).sum();
         let mut claim = Claim::take(shared, next, through, rows.len() as u64, bytes);
         let journal = move |connection: &_| claim::journal(connection, next, through);
-        self.engine.write(journal).await.map_err(|error| error.to_string())?;
+        // It counts what ends this process, not what ends the machine.
+        self.engine.write_surviving(Survives::ProcessEnd, journal).await.map_err(|error| error.to_string())?;
         reached(Failpoint::ClaimedNotHandedOut);
         claim.handed_out();
         let deliveries = rows.iter().map(|row| delivery(row, next.attempts)).collect();
