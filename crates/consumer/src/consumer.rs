@@ -125,8 +125,7 @@ impl Consumer {
         loop {
             let held = *self.held_batches.borrow_and_update();
             self.worker.metrics.holding.set(held as i64);
-            let room = self.in_flight.len() < self.worker.settings.batches_in_flight_max.max(1);
-            let take = room && held == 0 && self.away.is_none() && !self.queue_ended;
+            let take = held == 0 && self.has_room();
             if !take {
                 // One that had been taken by then is stored like any other.
                 match self.taker.pause().await {
@@ -158,6 +157,12 @@ impl Consumer {
         }
     }
 
+    /// Whether another batch may be taken, unless one is held.
+    fn has_room(&self) -> bool {
+        let room = self.in_flight.len() < self.worker.settings.batches_in_flight_max.max(1);
+        room && self.away.is_none() && !self.queue_ended
+    }
+
     fn take(&mut self, batch: Batch) -> Step {
         let taken = Taken { at: UtcMicros::now(), instant: Instant::now() };
         let messages = batch.deliveries().len();
@@ -181,6 +186,9 @@ impl Consumer {
         let messages = batch.deliveries().len();
         let leave = match outcome {
             Ok(tally) => {
+                if self.has_room() && *self.held_batches.borrow() == 0 && !self.stop.is_cancelled() {
+                    self.taker.start();
+                }
                 if let Err(stale) = batch.ack().await {
                     self.worker.metrics.stale.inc();
                     warn!(error = %stale, messages, "stored, but delivered again; that is harmless");

@@ -20,7 +20,7 @@ pub struct Settings {
     /// After the first message of a batch, so long for more.
     #[serde(with = "humantime_serde")]
     pub linger: Duration,
-    /// Batches taken and not yet acknowledged: the next is read while the one before is committed.
+    /// Batches that are being stored at one time: while one is committed, and another acknowledged, the next is read.
     pub batches_in_flight_max: usize,
     /// A message that was delivered so often without being recorded is tried once more, alone, before it is buried.
     pub delivery_limit: u32,
@@ -44,7 +44,7 @@ impl Default for Settings {
             batch_messages_max: 512,
             batch_bytes_max: 4 * 1024 * 1024,
             linger: Duration::from_millis(5),
-            batches_in_flight_max: 2,
+            batches_in_flight_max: 3,
             delivery_limit: 20,
             hold_for: Duration::from_mins(10),
             retry_min: Duration::from_millis(100),

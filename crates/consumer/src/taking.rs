@@ -35,6 +35,17 @@ impl Taker {
         Self { limits, state: State::Idle(subscription) }
     }
 
+    /// Puts the taking of the next batch under way, where nothing is.
+    pub(crate) fn start(&mut self) {
+        if let State::Idle(_) = self.state
+            && let State::Idle(subscription) = std::mem::replace(&mut self.state, State::Lost)
+        {
+            let pause = CancellationToken::new();
+            let task = tokio::spawn(take(subscription, self.limits.clone(), pause.clone()));
+            self.state = State::Taking(Taking { task: AbortOnDropHandle::new(task), pause });
+        }
+    }
+
     /// The next batch; `None` when the queue has ended. Cancel safe: the taking goes on in the background.
     pub(crate) async fn next(&mut self) -> Result<Option<Batch>, JoinError> {
         loop {
@@ -58,13 +69,7 @@ impl Taker {
 
     /// Waits for what is under way, and first puts it under way where nothing is.
     async fn begin(&mut self) -> Result<Took, JoinError> {
-        if let State::Idle(_) = self.state
-            && let State::Idle(subscription) = std::mem::replace(&mut self.state, State::Lost)
-        {
-            let pause = CancellationToken::new();
-            let task = tokio::spawn(take(subscription, self.limits.clone(), pause.clone()));
-            self.state = State::Taking(Taking { task: AbortOnDropHandle::new(task), pause });
-        }
+        self.start();
         let State::Taking(taking) = &mut self.state else { return Ok(Took::Ended) };
         match (&mut taking.task).await {
             Ok((subscription, took)) => {

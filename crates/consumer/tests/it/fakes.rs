@@ -10,7 +10,7 @@ use events::{BodyHash, Checkpoint, RawWebhook, Receipt, UtcMicros, Verification}
 use prometheus::Registry;
 use queue::{Batch, BatchLimits, Content, Delivery, Message, Settle, Source, Stale, Subscription};
 use store::{DeadLetter, Intake, Reading, Recorded, StoreError};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use uuid::Uuid;
 
 /// What happened to a batch, named by its first message's number in the order of taking.
@@ -31,19 +31,30 @@ struct ScriptedSource {
     settled: Arc<Mutex<Vec<Settled>>>,
     taken: usize,
     stale: bool,
+    asked: watch::Sender<usize>,
+    acks_after: usize,
 }
 
 struct ScriptedSettle {
     number: usize,
     settled: Arc<Mutex<Vec<Settled>>>,
     stale: bool,
+    asked: watch::Receiver<usize>,
+    acks_after: usize,
 }
 
 #[async_trait]
 impl Source for ScriptedSource {
     async fn next_batch(&mut self, _limits: &BatchLimits) -> Option<Batch> {
+        self.asked.send_modify(|asked| *asked += 1);
         let deliveries = self.batches.recv().await?;
-        let settle = ScriptedSettle { number: self.taken, settled: self.settled.clone(), stale: self.stale };
+        let settle = ScriptedSettle {
+            number: self.taken,
+            settled: self.settled.clone(),
+            stale: self.stale,
+            asked: self.asked.subscribe(),
+            acks_after: self.acks_after,
+        };
         self.taken += 1;
         Some(Batch::new(deliveries, Box::new(settle)))
     }
@@ -51,7 +62,9 @@ impl Source for ScriptedSource {
 
 #[async_trait]
 impl Settle for ScriptedSettle {
-    async fn ack(self: Box<Self>) -> Result<(), Stale> {
+    async fn ack(mut self: Box<Self>) -> Result<(), Stale> {
+        let after = self.acks_after;
+        self.asked.wait_for(|asked| *asked >= after).await.unwrap();
         self.settled.lock().unwrap().push(Settled::Acked(self.number));
         if self.stale { Err(Stale("the channel was closed".to_owned())) } else { Ok(()) }
     }
@@ -63,9 +76,19 @@ impl Settle for ScriptedSettle {
 
 impl Queue {
     pub(crate) fn new(stale: bool) -> (Self, Subscription) {
+        Self::with(stale, 0)
+    }
+
+    /// A queue whose acknowledgements are answered only once so many batches were asked for.
+    pub(crate) fn that_acks_after(acks_after: usize) -> (Self, Subscription) {
+        Self::with(false, acks_after)
+    }
+
+    fn with(stale: bool, acks_after: usize) -> (Self, Subscription) {
         let (batches, receiver) = mpsc::channel(100);
         let settled = Arc::<Mutex<Vec<Settled>>>::default();
-        let source = ScriptedSource { batches: receiver, settled: settled.clone(), taken: 0, stale };
+        let (asked, settled_by) = (watch::Sender::new(0), settled.clone());
+        let source = ScriptedSource { batches: receiver, settled: settled_by, taken: 0, stale, asked, acks_after };
         (Self { batches, settled }, Subscription::new(Box::new(source)))
     }
 

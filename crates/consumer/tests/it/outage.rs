@@ -146,6 +146,23 @@ async fn no_more_batches_are_in_flight_than_the_setting_says() {
     assert_eq!(consumer.step().await, Step::Taken(1));
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_next_batch_is_taken_while_the_one_before_is_acknowledged() {
+    let store = Arc::<Store>::default();
+    let (queue, subscription) = Queue::that_acks_after(2);
+    queue.holds(deliveries(1).1);
+    let settings = Settings { batches_in_flight_max: 1, ..Settings::default() };
+    let (mut consumer, _) = consumer(subscription, &store, settings);
+    assert_eq!(consumer.step().await, Step::Taken(1));
+
+    // The acknowledgement is not answered before the queue was asked for the next batch.
+    let stored = tokio::time::timeout(Duration::from_mins(1), consumer.step()).await;
+    assert!(matches!(stored, Ok(Step::Stored(_))), "{stored:?}");
+
+    queue.holds(deliveries(1).1);
+    assert_eq!(consumer.step().await, Step::Taken(1));
+}
+
 #[tokio::test]
 async fn the_end_of_the_queue_ends_the_consumer_after_its_last_batch() {
     let store = Arc::<Store>::default();
