@@ -30,8 +30,17 @@ fn cpu_times(process_id: u32) -> Result<(Duration, Duration)> {
 
 /// Resident memory of a process, in bytes.
 pub fn resident_bytes(process_id: u32) -> Result<u64> {
+    status_bytes(process_id, "VmRSS:")
+}
+
+/// The most that it ever was.
+pub fn highest_resident_bytes(process_id: u32) -> Result<u64> {
+    status_bytes(process_id, "VmHWM:")
+}
+
+fn status_bytes(process_id: u32, name: &str) -> Result<u64> {
     let text = std::fs::read_to_string(format!("/proc/{process_id}/status"))?;
-    let line = text.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
+    let line = text.lines().find(|line| line.starts_with(name)).with_context(|| format!("no {name}"))?;
     let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
     Ok(kib * 1024)
 }

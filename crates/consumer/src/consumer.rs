@@ -263,7 +263,8 @@ impl Worker {
     async fn store(self: Arc<Self>, batch: Batch, taken: Taken, stop: CancellationToken) -> Finished {
         let sorted = sort(batch.deliveries(), self.settings.delivery_limit, &self.fields, taken.at);
         let patience = Patience::new(&self.settings, &self.held_batches, &stop);
-        let outcome = Storing::new(self.intake.as_ref(), &self.metrics, patience, taken).all(sorted).await;
+        let outcome =
+            Storing::new(self.intake.as_ref(), &self.metrics, patience, taken).all(sorted, &self.fields).await;
         Finished { batch, taken, outcome }
     }
 }

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
-use events::{Receipt, UtcMicros};
+use events::{Receipt, TokenFields, UtcMicros};
 use futures_util::FutureExt;
 use queue::{Content, Message};
 use store::{DeadLetter, DeadLetterReason, Intake, Recorded, StoreError};
@@ -14,7 +14,7 @@ use crate::Metrics;
 use crate::envelope::letter;
 use crate::part::Part;
 use crate::patience::{Leave, Patience};
-use crate::sorting::Sorted;
+use crate::sorting::{Sorted, part_of};
 
 /// A part that fails so often in a row, with the store writable each time, is divided ...
 const PART_FAILURES_MAX: u32 = 3;
@@ -72,12 +72,12 @@ impl<'a> Storing<'a> {
     }
 
     /// Returns when every message is committed, as what it is or as a dead letter. May be repeated from the start at any time.
-    pub(crate) async fn all(mut self, sorted: Sorted) -> Result<Tally, Leave> {
+    pub(crate) async fn all(mut self, sorted: Sorted, fields: &TokenFields) -> Result<Tally, Leave> {
         self.letters = sorted.letters;
         self.part(Part::Readings(sorted.readings), DeadLetterReason::Culprit).await?;
         self.part(Part::Marks(sorted.marks), DeadLetterReason::Culprit).await?;
-        for part in sorted.alone {
-            self.part(part, DeadLetterReason::Attempts).await?;
+        for message in &sorted.alone {
+            self.part(part_of(message, fields), DeadLetterReason::Attempts).await?;
         }
         self.bury().await?;
         Ok(self.tally)

@@ -22,8 +22,9 @@ const TRIES_ALONE_MAX: u32 = 3;
 pub(crate) struct Sorted {
     pub(crate) readings: Vec<Reading>,
     pub(crate) marks: Vec<events::Checkpoint>,
-    /// Delivered too often: each is tried in a call of its own.
-    pub(crate) alone: Vec<Part>,
+    /// Delivered too often: each is read, and tried in a call of its own, when its turn comes. One of them may be what ends
+    /// this process, and then the others are stored by that time.
+    pub(crate) alone: Vec<Message>,
     pub(crate) letters: Vec<DeadLetter>,
 }
 
@@ -42,17 +43,22 @@ pub(crate) fn sort(deliveries: &[Delivery], delivery_limit: u32, fields: &TokenF
             Content::Message(message) => {
                 let alone = attempts >= delivery_limit;
                 match message {
-                    Message::Webhook(webhook) if alone => {
-                        sorted.alone.push(Part::Readings(vec![reading(webhook, fields)]));
-                    }
+                    message if alone => sorted.alone.push(message.clone()),
                     Message::Webhook(webhook) => sorted.readings.push(reading(webhook, fields)),
-                    Message::Checkpoint(mark) if alone => sorted.alone.push(Part::Marks(vec![mark.clone()])),
                     Message::Checkpoint(mark) => sorted.marks.push(mark.clone()),
                 }
             }
         }
     }
     sorted
+}
+
+/// A message by itself.
+pub(crate) fn part_of(message: &Message, fields: &TokenFields) -> Part {
+    match message {
+        Message::Webhook(webhook) => Part::Readings(vec![reading(webhook, fields)]),
+        Message::Checkpoint(mark) => Part::Marks(vec![mark.clone()]),
+    }
 }
 
 fn reading(webhook: &RawWebhook, fields: &TokenFields) -> Reading {

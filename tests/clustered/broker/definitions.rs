@@ -187,3 +187,12 @@ async fn a_generated_set_of_secrets_fits_together() {
         assert!(refused.is_err(), "the demo's password of {user} opens a live broker");
     }
 }
+
+#[test]
+fn the_committed_limit_of_sizes_is_that_of_the_program() {
+    let configuration = deployment::text("rabbitmq/rabbitmq.conf").unwrap();
+    let limit = configuration.lines().find_map(|line| line.strip_prefix("max_message_size = ")).unwrap();
+    let ours = queue::rabbitmq::Settings::default().message_bytes_max;
+    assert_eq!(limit, ours.to_string());
+    assert_eq!(ingress::Settings::default().body_bytes_max, ours);
+}

@@ -9,6 +9,7 @@ mod network;
 mod outages;
 mod redrive;
 mod refusals;
+mod sizes;
 mod threads;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -9,6 +9,7 @@ mod full_disk;
 mod hung_up;
 mod keys;
 mod kills;
+mod memory;
 mod migrate;
 mod relay;
 mod stolen;

@@ -19,7 +19,7 @@ pub(crate) async fn publish(channel: &Channel, properties: BasicProperties, body
     channel.basic_publish(exchange, key, options, body, properties).await.unwrap().await.unwrap();
 }
 
-async fn dead_letters(cluster: &Cluster, count: usize) -> Vec<Value> {
+pub(crate) async fn dead_letters(cluster: &Cluster, count: usize) -> Vec<Value> {
     let buried = eventually("the dead letters are there", async || {
         let letters = array(cluster.ask(&["dead-letters", "list", "--all", "--json"]).await);
         if letters.len() == count { Ok(letters) } else { Err(format!("{letters:#?}")) }

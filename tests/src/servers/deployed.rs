@@ -41,6 +41,11 @@ impl VirtualHost {
         Ok(Self { name: name.to_owned(), port: broker.port() })
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The address of a committed user.
     pub fn address_of(&self, user: &str) -> Result<String> {
         let committed = deployment::text(&format!("secrets/demo/queue_url_{user}"))?;

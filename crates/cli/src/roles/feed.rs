@@ -8,6 +8,7 @@ use bytes::Bytes;
 use feed::api::{self, ApiWiring};
 use feed::{EventSink, Metrics, NotRelayed, Numberer, Relay, Relayed};
 use listener::{BearerToken, Bound};
+use queue::PublishError;
 use queue::rabbitmq::{EventPublisher, Routed};
 use store::FeedEntry;
 use tokio_util::sync::CancellationToken;
@@ -66,6 +67,11 @@ impl EventSink for Exchange {
         match self.0.publish(&entry.app, &entry.kind, &id, event).await {
             Ok(Routed::ToAQueue) => Ok(Relayed::Routed),
             Ok(Routed::Nowhere) => Ok(Relayed::Unrouted),
+            Err(PublishError::Refused(why)) => {
+                // It would be refused every time, and all later events would wait for it.
+                tracing::error!(number = entry.number, error = why, "an event cannot be relayed; only the API has it");
+                Ok(Relayed::Unrouted)
+            }
             Err(error) => Err(NotRelayed(error.to_string())),
         }
     }

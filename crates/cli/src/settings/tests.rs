@@ -295,6 +295,11 @@ fn each_role_names_what_it_misses() {
     // An ingress needs the app's name alone.
     assert_eq!(keys(Role::Ingress, &[broker, app]), Vec::<String>::new());
     assert_eq!(keys(Role::Consumer, &[broker, database]), Vec::<String>::new());
+    // What the queue does not take would be refused one by one.
+    let larger = ("FINLINKD__INGRESS__BODY_BYTES_MAX", "262145");
+    assert_eq!(keys(Role::Ingress, &[broker, app, larger]), ["ingress.body_bytes_max"]);
+    assert_eq!(keys(Role::Consumer, &[broker, database, larger]), Vec::<String>::new());
+    assert_eq!(keys(Role::Run, &[app, secret, larger]), Vec::<String>::new());
     assert_eq!(keys(Role::Reconciler, &[database, app, secret]), Vec::<String>::new());
     assert_eq!(keys(Role::Feed, &[database]), Vec::<String>::new());
     assert_eq!(keys(Role::Run, &[broker, database, app, secret]), Vec::<String>::new());

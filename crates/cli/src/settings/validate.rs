@@ -41,6 +41,11 @@ impl Role {
         }
     }
 
+    /// Whether it is a receiver.
+    fn takes_webhooks(self) -> bool {
+        self.opens("listen")
+    }
+
     /// Whether its queue must be one that several processes share.
     fn shares_queue(self) -> bool {
         matches!(self, Self::Ingress | Self::Consumer)
@@ -82,6 +87,14 @@ impl Settings {
     fn engines(&self, role: Role) -> Vec<Problem> {
         let mut problems = Vec::new();
         match self.queue.engine() {
+            Ok(QueueEngine::RabbitMq(_)) if role.takes_webhooks() && self.ingress.body_bytes_max > self.rabbitmq.message_bytes_max => {
+                let (body, message) = (self.ingress.body_bytes_max, self.rabbitmq.message_bytes_max);
+                let what = format!(
+                    "{body} is more than goes through the queue: rabbitmq.message_bytes_max is {message}; lower the one, or \
+                     raise the other and the broker's max_message_size"
+                );
+                problems.push(Problem::with("ingress.body_bytes_max", what));
+            }
             Ok(QueueEngine::Embedded) if role.shares_queue() => problems.push(Problem::with(
                 "queue.url",
                 "missing: processes apart share a RabbitMQ, amqp://user:password@host; in one process `finlinkd run` needs none",

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::body_limit::BodyLimit;
 use super::envelope::{self, Outgoing};
 use super::in_flight::{InFlight, Permit};
 use super::lane::{Confirmed, Lane, Request};
@@ -53,6 +54,7 @@ pub(super) struct Engine {
     conditions: watch::Sender<Conditions>,
     home: Entrance,
     attached: Mutex<Attached>,
+    body_limit: BodyLimit,
     in_flight: Arc<InFlight>,
     _stop: DropGuard,
 }
@@ -76,8 +78,15 @@ impl Engine {
         let (settings, name) = (dialer.settings.clone(), dialer.name.clone());
         let (home, lane) = new_lane(0, &links, &conditions, &settings, &name);
         tokio::spawn(lane.run());
-        let supervisor =
-            tokio::spawn(link::supervise(dialer, links_sender, conditions.subscribe(), state_sender, stop.clone()));
+        let body_limit = BodyLimit::new(settings.message_bytes_max);
+        let supervisor = tokio::spawn(link::supervise(
+            dialer,
+            links_sender,
+            conditions.subscribe(),
+            state_sender,
+            body_limit.clone(),
+            stop.clone(),
+        ));
         let engine = Self {
             number: ENGINES.fetch_add(1, Ordering::Relaxed),
             links,
@@ -85,6 +94,7 @@ impl Engine {
             conditions,
             home,
             attached: Mutex::default(),
+            body_limit,
             in_flight: InFlight::new(settings.in_flight_max, settings.in_flight_bytes_max),
             settings,
             name,
@@ -99,6 +109,7 @@ impl Engine {
             return Err(PublishError::Unavailable(reason.clone()));
         }
         let bytes = outgoing.body.len();
+        self.body_limit.check(bytes)?;
         let permit = match self.in_flight.try_enter(bytes) {
             Some(permit) => permit,
             None => self.wait_for_room(bytes).await?,

@@ -14,6 +14,8 @@ const WEBHOOK_TYPE: &str = "finlinkd.webhook.v1";
 const CHECKPOINT_TYPE: &str = "finlinkd.checkpoint.v1";
 /// Persistent.
 const DELIVERY_MODE: u8 = 2;
+/// Of a body that is too large only so many bytes are kept, for a person to recognise it by.
+const TOO_LARGE_KEPT_BYTES: usize = 16 * 1024;
 /// Checkpoints belong to no app.
 const CHECKPOINT_KEY: &str = "finlinkd.checkpoint";
 
@@ -95,8 +97,21 @@ fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(LongString::from(value))
 }
 
-/// What a delivered message is.
-pub(super) fn read(properties: &BasicProperties, body: Vec<u8>) -> Content {
+/// What a delivered message is. A body of more than `bytes_max` is looked into by nobody: reading it as JSON takes many times
+/// its size.
+pub(super) fn read(properties: &BasicProperties, mut body: Vec<u8>, bytes_max: usize) -> Content {
+    if body.len() > bytes_max {
+        let (bytes, hash) = (body.len(), BodyHash::of(&body));
+        body.truncate(TOO_LARGE_KEPT_BYTES.min(bytes_max));
+        let reason = format!(
+            "the body has {bytes} bytes, more than rabbitmq.message_bytes_max ({bytes_max}); its first {} are kept, \
+             its sha256 is {hash}",
+            body.len()
+        );
+        return Content::Foreign { bytes: Bytes::copy_from_slice(&body), reason };
+    }
+    // What lapin gathers frame by frame has room for up to twice as much.
+    body.shrink_to_fit();
     let body = Bytes::from(body);
     let kind = properties.kind().as_ref().map_or("", ShortString::as_str);
     let message = match kind {

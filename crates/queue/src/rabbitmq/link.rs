@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::address::{Address, Addresses};
+use super::body_limit::BodyLimit;
 use super::reports::{self, Conditions, Verdict};
 use super::settings::Settings;
 use super::topology::{self, Found, Need};
@@ -103,6 +104,7 @@ pub(super) async fn supervise(
     links: watch::Sender<Option<Link>>,
     mut conditions: watch::Receiver<Conditions>,
     state: watch::Sender<QueueState>,
+    body_limit: BodyLimit,
     stop: CancellationToken,
 ) {
     let (mut failures, mut generation) = (0, 0);
@@ -120,6 +122,8 @@ pub(super) async fn supervise(
                     () = stop.cancelled() => break,
                     ended = watch_over(&dialer, generation, &mut conditions, &state) => ended,
                 };
+                // Before anyone is told that the connection is lost, and may send the same again.
+                body_limit.learn(&ended.why);
                 links.send_replace(None);
                 if ended.was_up {
                     (failures, told) = (0, None);

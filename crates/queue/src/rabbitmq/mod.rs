@@ -7,6 +7,7 @@
 //! connection. Not here: what to do while the broker is away (`spooled`).
 
 mod address;
+mod body_limit;
 mod engine;
 mod envelope;
 mod events;
@@ -59,12 +60,12 @@ impl RabbitMq {
 
     /// Consumes webhooks and checkpoints; the watch tells how the connection is.
     pub fn subscribe(&self) -> (Subscription, watch::Receiver<QueueState>) {
-        self.consume(WEBHOOKS, "consume")
+        self.consume(WEBHOOKS, self.settings.webhooks_ahead(), "consume")
     }
 
     /// Consumes what the broker set aside: rejected, or delivered more than [`DELIVERY_LIMIT`] times.
     pub fn dead_letters(&self) -> (Subscription, watch::Receiver<QueueState>) {
-        self.consume(DEAD_LETTERS, "dead-letters")
+        self.consume(DEAD_LETTERS, self.settings.dead_letters_ahead(), "dead-letters")
     }
 
     /// Publishes the feed's events. The handle as for [`RabbitMq::publisher`].
@@ -73,9 +74,9 @@ impl RabbitMq {
         (EventPublisher::new(Arc::new(engine)), ended)
     }
 
-    fn consume(&self, queue: &'static str, purpose: &str) -> (Subscription, watch::Receiver<QueueState>) {
+    fn consume(&self, queue: &'static str, ahead: u16, purpose: &str) -> (Subscription, watch::Receiver<QueueState>) {
         let (state, states) = watch::channel(QueueState::Starting);
-        let source = AmqpSource::new(self.dialer(Need::Queues, purpose), queue, state);
+        let source = AmqpSource::new(self.dialer(Need::Queues, purpose), queue, ahead, state);
         (Subscription::new(Box::new(source)), states)
     }
 

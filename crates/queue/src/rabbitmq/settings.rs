@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// Dead letters sent ahead, at most: few come, nobody waits for them, and they may be of the largest size.
+const DEAD_LETTERS_PREFETCH: u16 = 16;
+
 /// What the engine is told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -32,8 +35,14 @@ pub struct Settings {
     /// death with it.
     #[serde(with = "humantime_serde")]
     pub new_queue_settles_for: Duration,
-    /// Messages sent to a consumer ahead of its acknowledgements.
+    /// The largest body, in bytes. A larger one is refused before it is sent, and is none of ours where it is found in a queue.
+    /// The broker should not take a larger one either: its `max_message_size`, which cannot be asked for.
+    pub message_bytes_max: usize,
+    /// Messages sent to a consumer ahead of its acknowledgements ...
     pub prefetch: u16,
+    /// ... and fewer where so many bodies of the largest size would take more than this, in bytes. It is what a consumer holds
+    /// when its store is away.
+    pub prefetch_bytes_max: usize,
     /// The most that the queue may hold, in bytes of bodies; more is refused. Part of the queue's declaration.
     pub queue_bytes_max: u64,
     /// The same for the queue of dead letters.
@@ -41,6 +50,19 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Messages sent ahead from the queue of webhooks. The broker counts messages and no bytes, and what it sends is in memory
+    /// however long nobody takes it, so that the worst case is what counts: all of the largest size.
+    pub(super) fn webhooks_ahead(&self) -> u16 {
+        let fit = self.prefetch_bytes_max / self.message_bytes_max.max(1);
+        // None at all would be no limit.
+        self.prefetch.min(u16::try_from(fit).unwrap_or(u16::MAX)).max(1)
+    }
+
+    /// The same from the queue of dead letters.
+    pub(super) fn dead_letters_ahead(&self) -> u16 {
+        self.webhooks_ahead().min(DEAD_LETTERS_PREFETCH)
+    }
+
     /// How long to wait after so many failures in a row: doubling, with jitter, so that many clients do not come at once.
     pub(super) fn pause(&self, failures: u32) -> Duration {
         let longest = self.reconnect_after_min.saturating_mul(1 << failures.min(16));
@@ -59,7 +81,9 @@ impl Default for Settings {
             in_flight_bytes_max: 64 * 1024 * 1024,
             confirm_abandoned_after: Duration::from_secs(15),
             new_queue_settles_for: Duration::from_secs(3),
+            message_bytes_max: 256 * 1024,
             prefetch: 2000,
+            prefetch_bytes_max: 256 * 1024 * 1024,
             queue_bytes_max: 10 * 1024 * 1024 * 1024,
             dead_letters_bytes_max: 1024 * 1024 * 1024,
         }

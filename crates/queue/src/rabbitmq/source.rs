@@ -16,10 +16,16 @@ use super::link::Dialer;
 use super::settle::{Outstanding, SettleOnChannel};
 use crate::{Batch, BatchLimits, Content, Delivery, QueueState, Source};
 
+/// Batches that what is sent ahead is divided into at least: some are stored while another one is on its way. With fewer, the
+/// broker would send no more before one of them is acknowledged, and a batch would linger for what cannot come.
+const BATCHES_AHEAD: usize = 4;
+
 /// A consumer's place at one queue.
 pub(super) struct AmqpSource {
     dialer: Dialer,
     queue: &'static str,
+    /// Messages that the broker sends ahead.
+    ahead: u16,
     state: watch::Sender<QueueState>,
     consuming: Option<Consuming>,
     held: Held,
@@ -47,8 +53,9 @@ struct Held {
 }
 
 impl AmqpSource {
-    pub(super) fn new(dialer: Dialer, queue: &'static str, state: watch::Sender<QueueState>) -> Self {
-        Self { dialer, queue, state, consuming: None, held: Held::default(), failures: 0, told: None, not_before: None }
+    pub(super) fn new(dialer: Dialer, queue: &'static str, ahead: u16, state: watch::Sender<QueueState>) -> Self {
+        let held = Held::default();
+        Self { dialer, queue, ahead, state, consuming: None, held, failures: 0, told: None, not_before: None }
     }
 
     /// Waits until there is a consumer.
@@ -78,7 +85,7 @@ impl AmqpSource {
         let (connection, _) = self.dialer.dial().await?;
         let subscribed = async {
             let channel = connection.create_channel().await?;
-            channel.basic_qos(self.dialer.settings.prefetch, BasicQosOptions::default()).await?;
+            channel.basic_qos(self.ahead, BasicQosOptions::default()).await?;
             let tag = format!("{}-{}", self.dialer.name, uuid::Uuid::new_v4().simple());
             let options = BasicConsumeOptions::default();
             let consumer =
@@ -111,11 +118,12 @@ impl AmqpSource {
 
     /// Takes one more message into the batch; false where the channel is lost.
     async fn take_one(&mut self) -> bool {
+        let bytes_max = self.dialer.settings.message_bytes_max;
         let consuming = self.consuming().await;
         match consuming.consumer.next().await {
             Some(Ok(delivery)) => {
                 let earlier_attempts = envelope::earlier_attempts(&delivery.properties, delivery.redelivered);
-                let content = envelope::read(&delivery.properties, delivery.data);
+                let content = envelope::read(&delivery.properties, delivery.data, bytes_max);
                 self.held.take(Delivery { content, earlier_attempts }, delivery.acker);
                 true
             }
@@ -160,6 +168,8 @@ impl Held {
 #[async_trait]
 impl Source for AmqpSource {
     async fn next_batch(&mut self, limits: &BatchLimits) -> Option<Batch> {
+        let share = (usize::from(self.ahead) / BATCHES_AHEAD).max(1);
+        let limits = &BatchLimits { count_max: limits.count_max.min(share), ..limits.clone() };
         loop {
             if self.held.is_full(limits) {
                 return self.batch();

@@ -1,0 +1,163 @@
+//! What waits at the broker, all of it as large and as hard to read as it can be, does not take a consumer more memory than its
+//! container has.
+
+use bytes::Bytes;
+use events::{BodyHash, RawWebhook, Receipt, UtcMicros, Verification};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Connection, ConnectionProperties};
+use queue::rabbitmq::{Addresses, RabbitMq, Settings};
+use queue::{Message, Publisher, QueueState};
+use secrecy::SecretString;
+use serde_json::json;
+use tests::binary::Finlinkd;
+use tests::looking::eventually;
+use tests::servers::Postgres;
+use tests::usage;
+use tests::workspace;
+use uuid::Uuid;
+
+use super::cluster::{APP, Cluster, Queue, TOKENS, is_said_to_be};
+use super::strangers::dead_letters;
+use crate::broker::{self, shared};
+
+/// Messages that stay at the broker when a consumer has all that is sent ahead.
+const MORE: usize = 40;
+/// Different bodies. The first is as hard to read as can be, the others are not, so that reading all of them does not take
+/// minutes.
+const BODIES: usize = 16;
+/// Arrays in one another, as deep as a parser goes; in memory each is some seventy times as large as here.
+const DEEP: usize = 120;
+
+/// A body that takes the most memory to read.
+fn hard(bytes: usize) -> Bytes {
+    let deep = format!(",{}{}", "[".repeat(DEEP), "]".repeat(DEEP));
+    let mut body = format!("[0{}", deep.repeat((bytes - 3) / deep.len()));
+    body.push_str(&" ".repeat(bytes - 1 - body.len()));
+    body.push(']');
+    body.into()
+}
+
+fn easy(number: usize, bytes: usize) -> Bytes {
+    let number = number.to_string();
+    format!("{number}{}", " ".repeat(bytes - number.len())).into()
+}
+
+fn webhook(sequence: u64, body: Bytes) -> RawWebhook {
+    RawWebhook {
+        receipt: Receipt::draw(),
+        app: APP.parse().unwrap(),
+        instance: Uuid::nil(),
+        sequence,
+        decided_through: 0,
+        received_at: UtcMicros::now(),
+        verification: Verification::Unchecked,
+        content_type: None,
+        traceparent: None,
+        body_sha256: BodyHash::of(&body),
+        body,
+    }
+}
+
+/// Publishes as an ingress does.
+async fn publish(cluster: &Cluster, settings: Settings, count: usize, bodies: &[Bytes]) {
+    let addresses = Addresses::Given(vec![SecretString::from(cluster.queue.address_of("ingress"))]);
+    let (publisher, _ended) = RabbitMq::new(addresses, settings, "test").publisher();
+    publisher.state().wait_for(|state| *state == QueueState::Ready).await.unwrap();
+    let one = async |publisher: Publisher, sequence: usize| {
+        let webhook = webhook(sequence as u64 + 1, bodies[sequence % bodies.len()].clone());
+        publisher.publish(Message::Webhook(webhook)).await.unwrap();
+    };
+    let all = (0..count).map(|sequence| one(publisher.clone(), sequence)).collect::<FuturesUnordered<_>>();
+    all.collect::<()>().await;
+}
+
+/// Publishes to the exchange of dead letters, which none of our users may.
+async fn set_aside(host: &str, count: usize, body: &[u8]) {
+    shared().control(&["set_permissions", "--vhost", host, "guest", ".*", ".*", ".*"]).unwrap();
+    let address = shared().url().replace("%2f", host);
+    let connection = Connection::connect(&address, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    for _ in 0..count {
+        let (exchange, options) = ("finlinkd.dead-letters".into(), BasicPublishOptions::default());
+        let published = channel.basic_publish(exchange, APP.into(), options, body, BasicProperties::default()).await;
+        published.unwrap().await.unwrap();
+    }
+}
+
+/// `mem_limit` of the consumer in `docker-compose.yml`.
+fn allowed_bytes() -> u64 {
+    let file = std::fs::read_to_string(workspace::root().join("docker-compose.yml")).unwrap();
+    let (_, service) = file.split_once("\n  consumer:\n").unwrap();
+    let limit = service.lines().find_map(|line| line.trim().strip_prefix("mem_limit: ")).unwrap();
+    limit.strip_suffix('m').unwrap().parse::<u64>().unwrap() << 20
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_of_the_largest_bodies_fits_into_a_consumer_whose_store_is_away() {
+    let mut database = tokio::task::block_in_place(|| Postgres::launch().unwrap());
+    let host = tokio::task::block_in_place(broker::deployed);
+    let cluster = Cluster::on(Queue::Deployed(host.clone()), database.url("finlinkd")).await;
+    let settings = Settings::default();
+    let ahead = usize::from(settings.prefetch).min(settings.prefetch_bytes_max / settings.message_bytes_max);
+    let bytes = settings.message_bytes_max;
+    let bodies: Vec<Bytes> =
+        std::iter::once(hard(bytes)).chain((1..BODIES).map(|number| easy(number, bytes))).collect();
+    publish(&cluster, settings.clone(), ahead + MORE, &bodies).await;
+    set_aside(host.name(), MORE, &bodies[0]).await;
+    tokio::task::block_in_place(|| database.kill().unwrap());
+
+    let consumer = cluster.start("consumer-1").await;
+    let most = ahead * settings.message_bytes_max;
+    let filled = eventually("all that is sent ahead is in the consumer's memory", async || {
+        let resident = usage::resident_bytes(consumer.id()).unwrap();
+        if resident >= most as u64 { Ok(()) } else { Err(format!("{resident} of {most}\n{}", consumer.last_lines())) }
+    });
+    filled.await;
+    let list = ["list_queues", "--vhost", host.name(), "--silent", "name", "messages_unacknowledged"];
+    let listed = tokio::task::block_in_place(|| shared().control(&list).unwrap());
+    let webhooks = listed.lines().find_map(|line| line.strip_prefix("finlinkd.webhooks\t")).unwrap();
+    assert_eq!(webhooks, ahead.to_string(), "sent ahead");
+
+    tokio::task::block_in_place(|| database.start().unwrap());
+    is_said_to_be(&consumer, Some("store"), "ready").await;
+    // The first batches are read with all the others still in memory; the last ones take less.
+    let recorded = eventually("half of it is recorded", async || {
+        let query = |table: &str| database.query("finlinkd", &format!("SELECT count(*) FROM {table}")).unwrap();
+        let count = |table: &str| query(table).parse::<usize>().unwrap();
+        let counts = tokio::task::block_in_place(|| (count("deliveries"), count("dead_letters")));
+        if counts.0 >= ahead / 2 && counts.1 == MORE { Ok(()) } else { Err(format!("{counts:?}")) }
+    });
+    recorded.await;
+    has_taken_less_than_allowed(&consumer);
+    consumer.stop().await.unwrap();
+}
+
+fn has_taken_less_than_allowed(consumer: &Finlinkd) {
+    let (peak, allowed) = (usage::highest_resident_bytes(consumer.id()).unwrap(), allowed_bytes());
+    assert!(peak < allowed, "it has taken {peak} bytes, its container allows {allowed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_that_are_far_too_large_are_read_by_nobody_and_those_behind_them_are_recorded() {
+    const BYTES: usize = 10 << 20;
+    const COUNT: usize = 3;
+    let cluster = Cluster::shared().await;
+    let roles = cluster.start_all(&["reconciler-1", "ingress-1"]).await;
+    // The password of an ingress is enough to do this.
+    let settings = Settings { message_bytes_max: BYTES, ..Settings::default() };
+    publish(&cluster, settings, COUNT, &[hard(BYTES)]).await;
+    let behind = cluster.sender(roles.get("ingress-1")).await.send(TOKENS[0]).await.unwrap();
+
+    let consumer = cluster.start("consumer-1").await;
+    cluster.keeps(&[behind]).await;
+    for letter in dead_letters(&cluster, COUNT).await {
+        assert_eq!((&letter["reason"], &letter["body_bytes"]), (&json!("foreign"), &json!(16 << 10)), "{letter}");
+        assert!(letter["detail"].as_str().unwrap().contains("the body has 10485760 bytes"), "{letter}");
+    }
+    has_taken_less_than_allowed(&consumer);
+    consumer.stop().await.unwrap();
+    roles.stop().await;
+    cluster.books_are_right(1).await;
+}
