@@ -12,6 +12,7 @@ mod kills;
 mod memory;
 mod migrate;
 mod relay;
+mod set_aside;
 mod stolen;
 pub(crate) mod strangers;
 mod takeover;
