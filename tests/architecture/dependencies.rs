@@ -31,7 +31,7 @@ const DRIVERS: &[(&str, &[&str])] = &[
     ("tokio-postgres-rustls", &["store"]),
     ("reqwest", &["reconciler", "simulator"]),
     ("actix-web", &["listener", "ingress", "reconciler", "feed", "simulator", "finlinkd"]),
-    ("jsonwebtoken", &["verification", "simulator"]),
+    ("jsonwebtoken", &["simulator"]),
     ("config", &["finlinkd"]),
     ("clap", &["finlinkd", "xtask"]),
 ];

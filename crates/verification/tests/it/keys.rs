@@ -46,6 +46,10 @@ fn anything_else_is_not() {
         with("x", json!(7)),
         with("y", json!("not base64url")),
         with("y", Value::Null),
+        // 32 bytes, and no point of the curve has both coordinates.
+        with("x", json!(encode(&[1; 32]))),
+        with("y", json!(encode(&[0; 32]))),
+        with("y", json!(encode(&[0xff; 32]))),
     ] {
         assert!(!insert(&bad), "{bad}");
     }
