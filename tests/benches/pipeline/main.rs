@@ -5,9 +5,11 @@
 #![allow(clippy::print_stdout, reason = "a bench talks to a person")]
 
 mod backlog;
+mod bare;
 mod broker;
 mod child;
 mod consuming;
+mod contest;
 mod database;
 mod deliveries;
 mod intake;

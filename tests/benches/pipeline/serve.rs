@@ -48,9 +48,9 @@ async fn serve(what: &str, folder: &Path) -> Result<()> {
             println!("{address}");
             return Ok(listener::serve(bound, &Limits::default(), stop, nothing).await?);
         }
-        Some("lapin") => {
+        Some(kind @ ("lapin" | "labelled")) => {
             println!("{address}");
-            return reference::serve(bound, url, stop).await;
+            return reference::serve(bound, url, kind == "labelled", stop).await;
         }
         Some("not-stored") => (Publisher::new(Arc::new(NotStored::new())), Box::new(())),
         Some("stored") => {

@@ -1,0 +1,158 @@
+//! Contenders before one broker, measured by turns: many short ones, so that a slow second of the machine strikes all alike,
+//! and a ratio is the median of those of each turn.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+use tests::load::Pace;
+use tests::servers::RabbitMq;
+use tests::usage;
+
+use crate::bare;
+use crate::child::Server;
+use crate::receiver::Bench;
+use crate::report::{figure, median};
+
+/// How long a turn is measured.
+const TURN: Duration = Duration::from_millis(1200);
+/// What goes before each, not measured.
+const WARM_UP: Duration = Duration::from_millis(300);
+const TURNS: usize = 10;
+
+/// The name of the bare publisher among the contenders; every other name is a server's.
+pub(crate) const BARE: &str = "bare";
+
+/// What a turn reached, and what each side used of the processor for one webhook, in microseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turn {
+    pub(crate) per_second: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) broker_us: f64,
+    pub(crate) receiver_us: f64,
+    pub(crate) load_us: f64,
+}
+
+/// One of those who are compared.
+struct Contender {
+    what: &'static str,
+    /// `None` for the bare publisher, which is its own load.
+    server: Option<(Server, TempDir)>,
+    turns: Vec<Turn>,
+}
+
+/// All of them, before the same broker.
+pub(crate) struct Contest<'a> {
+    bench: &'a Bench,
+    broker: &'a RabbitMq,
+    contenders: Vec<Contender>,
+}
+
+impl<'a> Contest<'a> {
+    pub(crate) fn new(bench: &'a Bench, broker: &'a RabbitMq, names: &[&'static str]) -> Result<Self> {
+        let contender = |what: &'static str| {
+            let server = if what == BARE { None } else { Some(bench.server_with(what, &broker.url())?) };
+            Ok(Contender { what, server, turns: Vec::new() })
+        };
+        let contenders = names.iter().map(|what| contender(what)).collect::<Result<_>>()?;
+        Ok(Self { bench, broker, contenders })
+    }
+
+    /// Measures everyone with so many connections, or so many in flight.
+    pub(crate) fn run(&mut self, connections: usize) -> Result<()> {
+        let count = self.contenders.len();
+        self.contenders.iter_mut().for_each(|contender| contender.turns.clear());
+        for turn in 0..TURNS {
+            for place in 0..count {
+                // Nobody always follows the same.
+                let index = if turn % 2 == 0 { place } else { count - 1 - place };
+                let measured = self.turn(&self.contenders[index], connections)?;
+                self.contenders[index].turns.push(measured);
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints the medians of one.
+    pub(crate) fn show(&self, what: &str, title: &str) -> Result<()> {
+        let of = |get: fn(&Turn) -> f64| self.median(what, get);
+        figure(title, of(|turn| turn.per_second)?, "/s");
+        let p99 = of(|turn| turn.p99_ms)?;
+        if p99 > 0.0 {
+            figure("  p99", p99, "ms");
+        }
+        let uses = [
+            ("the broker", of(|turn| turn.broker_us)?),
+            ("the receiver", of(|turn| turn.receiver_us)?),
+            ("the load", of(|turn| turn.load_us)?),
+        ];
+        for (who, us) in uses.into_iter().filter(|(_, us)| *us > 0.0) {
+            figure(&format!("  processor time for one, {who}"), us, "us");
+        }
+        Ok(())
+    }
+
+    /// The median of a figure.
+    pub(crate) fn median(&self, what: &str, get: fn(&Turn) -> f64) -> Result<f64> {
+        Ok(median(self.turns(what)?.iter().map(get).collect()))
+    }
+
+    /// One against another, turn by turn.
+    pub(crate) fn ratio(&self, one: &str, other: &str, get: fn(&Turn) -> f64) -> Result<f64> {
+        let pairs = self.turns(one)?.iter().zip(self.turns(other)?);
+        Ok(median(pairs.map(|(one, other)| get(one) / get(other)).collect()))
+    }
+
+    /// The server of a contender.
+    pub(crate) fn server(&self, what: &str) -> Result<&Server> {
+        let contender = self.contenders.iter().find(|contender| contender.what == what);
+        Ok(&contender.and_then(|contender| contender.server.as_ref()).context("no such server")?.0)
+    }
+
+    fn turns(&self, what: &str) -> Result<&[Turn]> {
+        let contender = self.contenders.iter().find(|contender| contender.what == what);
+        Ok(&contender.context("no such contender")?.turns)
+    }
+
+    fn turn(&self, contender: &Contender, connections: usize) -> Result<Turn> {
+        let Self { bench, broker, .. } = self;
+        bench.block_on(bare::purge(&broker.url()))?;
+        let Some((server, _)) = &contender.server else {
+            let before = Uses::now(broker, Duration::ZERO)?;
+            let (stored, elapsed) = bench.block_on(bare::publish(&broker.url(), connections, TURN))?;
+            return Uses::now(broker, Duration::ZERO)?.since(&before, stored, elapsed, 0.0);
+        };
+        bench.load(server, connections, WARM_UP, Pace::Closed)?;
+        let before = Uses::now(broker, server.cpu_time()?)?;
+        let report = bench.load(server, connections, TURN, Pace::Closed)?;
+        ensure!(report.ok() > 0, "{} stored nothing: {:?}", contender.what, report.statuses);
+        let after = Uses::now(broker, server.cpu_time()?)?;
+        after.since(&before, report.ok(), report.elapsed, report.latency_ms(0.99))
+    }
+}
+
+/// Processor time so far of each side.
+struct Uses {
+    broker: Duration,
+    receiver: Duration,
+    load: Duration,
+}
+
+impl Uses {
+    fn now(broker: &RabbitMq, receiver: Duration) -> Result<Self> {
+        let broker = usage::cpu_time(broker.process_id().context("the broker does not run")?)?;
+        Ok(Self { broker, receiver, load: usage::cpu_time(std::process::id())? })
+    }
+
+    fn since(&self, before: &Self, count: u64, elapsed: Duration, p99_ms: f64) -> Result<Turn> {
+        ensure!(count > 0, "nothing was stored");
+        let each = |before: Duration, now: Duration| now.saturating_sub(before).as_secs_f64() * 1e6 / count as f64;
+        Ok(Turn {
+            per_second: count as f64 / elapsed.as_secs_f64(),
+            p99_ms,
+            broker_us: each(before.broker, self.broker),
+            receiver_us: each(before.receiver, self.receiver),
+            load_us: each(before.load, self.load),
+        })
+    }
+}
