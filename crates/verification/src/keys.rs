@@ -89,8 +89,8 @@ impl fmt::Debug for KeySet {
     }
 }
 
-/// Parsed here and not at each verification: that costs a tenth of it, and a point that does not lie on the curve is found out
-/// before anybody is judged by it.
+/// Parsed here and not at each verification: so a point that does not lie on the curve is found out before anybody is judged by
+/// it.
 fn public_key(jwk: &Value) -> Result<ParsedPublicKey, NotAKey> {
     let jwk = Jwk::deserialize(jwk).map_err(|_| NotAKey("an object with the strings kty, crv, x and y"))?;
     if jwk.kty != "EC" {
