@@ -11,6 +11,7 @@ mod keys;
 mod kills;
 mod memory;
 mod migrate;
+mod mixed;
 mod relay;
 mod set_aside;
 mod stolen;
