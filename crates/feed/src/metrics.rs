@@ -11,6 +11,7 @@ pub struct Metrics {
     pub(crate) waiting: IntGauge,
     pub(crate) streams_stalled: IntCounter,
     pub(crate) unrouted: IntCounter,
+    pub(crate) refused: IntCounter,
     pub(crate) relay_oldest_age: Gauge,
 }
 
@@ -45,6 +46,10 @@ impl Metrics {
             unrouted: counter(
                 "finlinkd_events_unrouted_total",
                 "Events relayed to the exchange for which no queue was bound",
+            )?,
+            refused: counter(
+                "finlinkd_events_refused_total",
+                "Events passed over since the broker takes none as large; only the API has them",
             )?,
         })
     }

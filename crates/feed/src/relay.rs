@@ -1,7 +1,8 @@
 //! Relays numbered events to another system (R7): in order, at least once, from a cursor that the store keeps.
 //!
-//! Promises: the cursor moves only past events that were taken; any number of relays may run, and a reader drops what it has
-//! seen by the event's id. An event that nobody asked for (no queue is bound) is counted and passed over.
+//! Promises: the cursor moves only past events that were taken, or never will be; any number of relays may run, and a reader
+//! drops what it has seen by the event's id. An event that nobody asked for (no queue is bound), and one that the other system
+//! refuses for what it is, are counted and passed over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use async_trait::async_trait;
 use store::{Cursor, Feed, FeedEntry, FeedFilter, Inspect, SharedClock, StoreError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{Metrics, Settings};
 
@@ -27,12 +28,14 @@ pub trait EventSink: Send + Sync {
 }
 
 /// Whether anyone will get an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Relayed {
     /// Somebody will.
     Routed,
     /// Nobody asked for it.
     Unrouted,
+    /// It would be refused every time, and all later events would wait for it. Only the feed's API has it.
+    Refused(String),
 }
 
 /// The event was not taken; it is offered again.
@@ -116,6 +119,10 @@ impl Relay {
             match self.sink.relay(entry).await {
                 Ok(Relayed::Routed) => {}
                 Ok(Relayed::Unrouted) => self.metrics.unrouted.inc(),
+                Ok(Relayed::Refused(why)) => {
+                    error!(number = entry.number, error = why, "an event cannot be relayed; only the API has it");
+                    self.metrics.refused.inc();
+                }
                 Err(problem) => {
                     setback = Some(problem);
                     break;

@@ -1,7 +1,7 @@
 //! What the queue tells Prometheus.
 
 use events::UtcMicros;
-use prometheus::{Gauge, Histogram, HistogramOpts, IntGauge, Opts, Registry};
+use prometheus::{Gauge, Histogram, HistogramOpts, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::embedded::Depth;
 
@@ -24,7 +24,8 @@ pub(crate) struct SpoolMetrics {
     pub(crate) bytes: IntGauge,
     pub(crate) room_bytes: IntGauge,
     pub(crate) oldest_age: Gauge,
-    pub(crate) broker_connected: IntGauge,
+    /// Without labels; there is no series before the first value, so that nobody is alarmed where there is no broker.
+    broker_connected: IntGaugeVec,
 }
 
 impl Metrics {
@@ -52,11 +53,15 @@ impl Metrics {
 
     /// Shows whether a process that only consumes has its broker.
     pub fn show_broker(&self, connected: bool) {
-        self.spool.broker_connected.set(i64::from(connected));
+        self.spool.show_broker(connected);
     }
 }
 
 impl SpoolMetrics {
+    pub(crate) fn show_broker(&self, connected: bool) {
+        self.broker_connected.with_label_values::<&str>(&[]).set(i64::from(connected));
+    }
+
     fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Self {
             messages: IntGauge::new("finlinkd_spool_messages", "Messages in the spool, not yet at the broker.")?,
@@ -69,7 +74,10 @@ impl SpoolMetrics {
                 "finlinkd_spool_oldest_age_seconds",
                 "Age of the oldest message in the spool; 0 when it is empty.",
             ))?,
-            broker_connected: IntGauge::new("finlinkd_broker_connected", "1 while the broker takes messages.")?,
+            broker_connected: IntGaugeVec::new(
+                Opts::new("finlinkd_broker_connected", "1 while the broker takes messages; only where there is one."),
+                &[],
+            )?,
         };
         registry.register(Box::new(metrics.messages.clone()))?;
         registry.register(Box::new(metrics.bytes.clone()))?;
@@ -77,5 +85,26 @@ impl SpoolMetrics {
         registry.register(Box::new(metrics.oldest_age.clone()))?;
         registry.register(Box::new(metrics.broker_connected.clone()))?;
         Ok(metrics)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_without_a_broker_does_not_say_that_it_has_lost_one() {
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry).unwrap();
+        let shown = || {
+            let families = registry.gather();
+            let broker = families.iter().find(|family| family.name() == "finlinkd_broker_connected");
+            broker.map(|family| family.get_metric()[0].get_gauge().get_value())
+        };
+        assert_eq!(shown(), None);
+        metrics.show_broker(false);
+        assert_eq!(shown(), Some(0.0));
+        metrics.show_broker(true);
+        assert_eq!(shown(), Some(1.0));
     }
 }

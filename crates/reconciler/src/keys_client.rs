@@ -230,9 +230,17 @@ fn unusable(file: &Path, why: &str) -> KeysDocument {
 /// processes may keep their keys in one folder, so what is written has the writer's name, and only its own.
 async fn save(file: &Path, writer: Uuid, document: &KeysDocument) -> std::io::Result<()> {
     let beside = file.with_extension(format!("{writer}.new"));
-    let mut writing = tokio::fs::File::create(&beside).await?;
-    writing.write_all(&serde_json::to_vec(document)?).await?;
-    writing.sync_all().await?;
-    drop(writing);
-    tokio::fs::rename(&beside, file).await
+    let written = async {
+        let mut writing = tokio::fs::File::create(&beside).await?;
+        writing.write_all(&serde_json::to_vec(document)?).await?;
+        writing.sync_all().await?;
+        drop(writing);
+        tokio::fs::rename(&beside, file).await
+    }
+    .await;
+    if written.is_err() {
+        // On a full disk it would be one more for each start. The error that matters is the first.
+        drop(tokio::fs::remove_file(&beside).await);
+    }
+    written
 }

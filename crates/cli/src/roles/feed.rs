@@ -67,11 +67,7 @@ impl EventSink for Exchange {
         match self.0.publish(&entry.app, &entry.kind, &id, event).await {
             Ok(Routed::ToAQueue) => Ok(Relayed::Routed),
             Ok(Routed::Nowhere) => Ok(Relayed::Unrouted),
-            Err(PublishError::Refused(why)) => {
-                // It would be refused every time, and all later events would wait for it.
-                tracing::error!(number = entry.number, error = why, "an event cannot be relayed; only the API has it");
-                Ok(Relayed::Unrouted)
-            }
+            Err(PublishError::Refused(why)) => Ok(Relayed::Refused(why)),
             Err(error) => Err(NotRelayed(error.to_string())),
         }
     }

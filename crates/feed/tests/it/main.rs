@@ -6,6 +6,7 @@ mod connections_api;
 mod events_api;
 mod numbering;
 mod outage;
+mod relaying;
 mod requests;
 mod scene;
 mod served;

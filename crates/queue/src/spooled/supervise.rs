@@ -127,6 +127,6 @@ impl Core {
         self.metrics.bytes.set(depth.bytes as i64);
         self.metrics.room_bytes.set(self.room_bytes() as i64);
         self.metrics.oldest_age.set(age.as_secs_f64());
-        self.metrics.broker_connected.set(i64::from(*self.primary_state.borrow() == QueueState::Ready));
+        self.metrics.show_broker(*self.primary_state.borrow() == QueueState::Ready);
     }
 }
