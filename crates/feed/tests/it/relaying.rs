@@ -18,8 +18,11 @@ const REFUSED: u64 = 2;
 /// The event that it takes only when it is offered a second time.
 const AWAY_AT_FIRST: u64 = 4;
 
+/// Offers that are told and not heard yet, at most.
+const OFFERS_MAX: usize = 100;
+
 struct Choosy {
-    offered: mpsc::UnboundedSender<u64>,
+    offered: mpsc::Sender<u64>,
     times_away: AtomicUsize,
     taken: Mutex<Vec<u64>>,
 }
@@ -27,7 +30,7 @@ struct Choosy {
 #[async_trait]
 impl EventSink for Choosy {
     async fn relay(&self, entry: &FeedEntry) -> Result<Relayed, NotRelayed> {
-        self.offered.send(entry.number).unwrap();
+        self.offered.send(entry.number).await.unwrap();
         match entry.number {
             REFUSED => return Ok(Relayed::Refused("it is too large".to_owned())),
             AWAY_AT_FIRST if self.times_away.fetch_add(1, Ordering::Relaxed) == 0 => {
@@ -49,7 +52,7 @@ async fn what_is_refused_for_good_is_passed_over_and_counted_and_what_is_not_tak
     let last = scene.all().await.last().unwrap().number;
     assert!(last > AWAY_AT_FIRST);
     let (registry, stop) = (Registry::new(), CancellationToken::new());
-    let (offered, mut offers) = mpsc::unbounded_channel();
+    let (offered, mut offers) = mpsc::channel(OFFERS_MAX);
     let sink = std::sync::Arc::new(Choosy { offered, times_away: AtomicUsize::new(0), taken: Mutex::default() });
     let metrics = Metrics::register(&registry).unwrap();
     let (_latest, latest) = watch::channel(Cursor(last));
@@ -70,5 +73,5 @@ async fn what_is_refused_for_good_is_passed_over_and_counted_and_what_is_not_tak
     assert_eq!(*sink.taken.lock().unwrap(), taken);
     let families = registry.gather();
     let refused = families.iter().find(|family| family.name() == "finlinkd_events_refused_total").unwrap();
-    assert_eq!(refused.get_metric()[0].get_counter().get_value(), 1.0);
+    assert_eq!(refused.get_metric()[0].get_counter().get_value() as u64, 1);
 }
