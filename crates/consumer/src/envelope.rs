@@ -64,7 +64,7 @@ pub fn letter(content: &Content, reason: DeadLetterReason, detail: &str, buried_
         body: Bytes::new(),
     };
     match content {
-        Content::Message(Message::Webhook(webhook)) => DeadLetter {
+        Content::Message(Message::Webhook(webhook)) | Content::TooLarge { webhook, .. } => DeadLetter {
             receipt: Some(webhook.receipt),
             app: Some(webhook.app.clone()),
             booked: Some((webhook.instance, webhook.sequence)),

@@ -197,7 +197,7 @@ impl<'a> Storing<'a> {
 /// The app that a message names, where it names one.
 pub(crate) fn app_of(content: &Content) -> Option<&events::AppName> {
     match content {
-        Content::Message(Message::Webhook(webhook)) => Some(&webhook.app),
+        Content::Message(Message::Webhook(webhook)) | Content::TooLarge { webhook, .. } => Some(&webhook.app),
         Content::Message(Message::Checkpoint(_)) | Content::Foreign { .. } => None,
     }
 }

@@ -36,6 +36,9 @@ pub(crate) fn sort(deliveries: &[Delivery], delivery_limit: u32, fields: &TokenF
             Content::Foreign { reason, .. } => {
                 sorted.letters.push(letter(&delivery.content, DeadLetterReason::Foreign, reason, now));
             }
+            Content::TooLarge { reason, .. } => {
+                sorted.letters.push(letter(&delivery.content, DeadLetterReason::TooLarge, reason, now));
+            }
             Content::Message(_) if attempts >= delivery_limit.saturating_add(TRIES_ALONE_MAX) => {
                 let detail = format!("delivered {attempts} times before, and never recorded nor found to be at fault");
                 sorted.letters.push(letter(&delivery.content, DeadLetterReason::Attempts, &detail, now));

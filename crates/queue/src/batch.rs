@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use events::RawWebhook;
 
 use crate::Message;
 
@@ -32,6 +33,13 @@ pub struct Delivery {
 pub enum Content {
     /// One of ours.
     Message(Message),
+    /// A webhook that ingress wrote and acknowledged, whole, with a body larger than is read here: nobody may parse it.
+    TooLarge {
+        /// The webhook.
+        webhook: RawWebhook,
+        /// How large it is, and what allows how much.
+        reason: String,
+    },
     /// Something that ingress never wrote.
     Foreign {
         /// Its bytes.

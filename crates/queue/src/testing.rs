@@ -58,7 +58,7 @@ pub(crate) fn number(message: &Message) -> u64 {
 pub(crate) fn numbers(batch: &Batch) -> Vec<(u64, u32)> {
     let number_of = |content: &Content| match content {
         Content::Message(message) => number(message),
-        Content::Foreign { reason, .. } => panic!("foreign: {reason}"),
+        Content::TooLarge { reason, .. } | Content::Foreign { reason, .. } => panic!("{reason}"),
     };
     batch.deliveries().iter().map(|delivery| (number_of(&delivery.content), delivery.earlier_attempts)).collect()
 }

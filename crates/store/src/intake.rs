@@ -35,11 +35,13 @@ pub enum DeadLetterReason {
     Culprit,
     /// It was delivered too often without being recorded.
     Attempts,
+    /// A webhook with a larger body than the consumer reads. It is whole, and can be redriven.
+    TooLarge,
 }
 
 impl DeadLetterReason {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Foreign, Self::Culprit, Self::Attempts];
+    pub const ALL: [Self; 4] = [Self::Foreign, Self::Culprit, Self::Attempts, Self::TooLarge];
 
     /// The word in tables and labels.
     pub fn word(self) -> &'static str {
@@ -47,6 +49,7 @@ impl DeadLetterReason {
             Self::Foreign => "foreign",
             Self::Culprit => "culprit",
             Self::Attempts => "attempts",
+            Self::TooLarge => "too_large",
         }
     }
 

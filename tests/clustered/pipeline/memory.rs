@@ -140,24 +140,44 @@ fn has_taken_less_than_allowed(consumer: &Finlinkd) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn webhooks_that_are_far_too_large_are_read_by_nobody_and_those_behind_them_are_recorded() {
+async fn webhooks_that_are_too_large_for_the_consumer_are_kept_whole_and_recorded_once_it_takes_them() {
     const BYTES: usize = 10 << 20;
-    const COUNT: usize = 3;
+    // The last one can be read without much memory.
+    let bodies = [hard(BYTES), hard(BYTES), hard(BYTES), easy(7, BYTES - 1)];
     let cluster = Cluster::shared().await;
     let roles = cluster.start_all(&["reconciler-1", "ingress-1"]).await;
-    // The password of an ingress is enough to do this.
+    // The password of an ingress is enough to do this, and an ingress does where only its own limit was raised.
     let settings = Settings { message_bytes_max: BYTES, ..Settings::default() };
-    publish(&cluster, settings, COUNT, &[hard(BYTES)]).await;
+    publish(&cluster, settings, bodies.len(), &bodies).await;
     let behind = cluster.sender(roles.get("ingress-1")).await.send(TOKENS[0]).await.unwrap();
 
     let consumer = cluster.start("consumer-1").await;
-    cluster.keeps(&[behind]).await;
-    for letter in dead_letters(&cluster, COUNT).await {
-        assert_eq!((&letter["reason"], &letter["body_bytes"]), (&json!("foreign"), &json!(16 << 10)), "{letter}");
-        assert!(letter["detail"].as_str().unwrap().contains("the body has 10485760 bytes"), "{letter}");
+    cluster.keeps(std::slice::from_ref(&behind)).await;
+    let letters = dead_letters(&cluster, bodies.len()).await;
+    for letter in &letters {
+        assert_eq!(letter["reason"], "too_large", "{letter}");
+        assert!(letter["detail"].as_str().unwrap().contains("more than rabbitmq.message_bytes_max"), "{letter}");
     }
+    let mut sizes: Vec<_> = letters.iter().map(|letter| letter["body_bytes"].as_u64().unwrap()).collect();
+    sizes.sort_unstable();
+    let mut sent: Vec<_> = bodies.iter().map(|body| body.len() as u64).collect();
+    sent.sort_unstable();
+    assert_eq!(sizes, sent);
     has_taken_less_than_allowed(&consumer);
     consumer.stop().await.unwrap();
+    cluster.books_are_right(0).await;
+
+    // As an operator who has raised the limit everywhere.
+    let limit = ("RABBITMQ__MESSAGE_BYTES_MAX", BYTES.to_string());
+    let raised = cluster.setup("consumer-1").with(limit.0, &limit.1).run_role("consumer").await.unwrap();
+    let person = cluster.setup("person").with(limit.0, &limit.1);
+    let readable = letters.iter().find(|letter| letter["body_bytes"] == json!(BYTES - 1)).unwrap();
+    let id = readable["id"].to_string();
+    let told = person.json(&["dead-letters", "redrive", &id, "--yes", "--json"]).await.unwrap();
+    assert_eq!((&told["done"], &told["letters"]), (&json!(true), &json!(1)), "{told}");
+    cluster.keeps(&[readable["receipt"].as_str().unwrap().to_owned(), behind]).await;
+    dead_letters(&cluster, bodies.len() - 1).await;
+    raised.stop().await.unwrap();
     roles.stop().await;
     cluster.books_are_right(1).await;
 }

@@ -91,7 +91,7 @@ impl Settings {
                 let (body, message) = (self.ingress.body_bytes_max, self.rabbitmq.message_bytes_max);
                 let what = format!(
                     "{body} is more than goes through the queue: rabbitmq.message_bytes_max is {message}; lower the one, or \
-                     raise the other and the broker's max_message_size"
+                     raise the broker's max_message_size, then the other on every role, consumers before ingress"
                 );
                 problems.push(Problem::with("ingress.body_bytes_max", what));
             }

@@ -54,3 +54,13 @@ fn what_is_foreign_or_was_tampered_with_does_not() {
     assert_eq!(restore(&ours.envelope, Bytes::from_static(b"{ }")), Err(NotRestorable::Body));
     assert!(matches!(restore(&serde_json::json!({}), Bytes::new()), Err(NotRestorable::Envelope(_))));
 }
+
+#[test]
+fn a_webhook_that_is_too_large_has_all_of_it_in_its_letter() {
+    let raw = webhook("[1]");
+    let content = Content::TooLarge { webhook: raw.clone(), reason: "3 bytes".to_owned() };
+    let letter = letter(&content, DeadLetterReason::TooLarge, "3 bytes", UtcMicros(7));
+    let kept = (letter.receipt, letter.app.as_ref(), letter.booked);
+    assert_eq!(kept, (Some(raw.receipt), Some(&raw.app), Some((raw.instance, raw.sequence))));
+    assert_eq!(restore(&letter.envelope, letter.body), Ok(Message::Webhook(raw)));
+}

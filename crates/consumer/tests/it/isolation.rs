@@ -163,6 +163,25 @@ async fn what_ingress_never_wrote_is_buried_as_it_came() {
 }
 
 #[tokio::test]
+async fn a_webhook_that_is_too_large_is_buried_whole_and_is_in_the_books() {
+    let store = Arc::<Store>::default();
+    let (_, mut deliveries) = deliveries(1);
+    let large = webhook("[]");
+    let content = Content::TooLarge { webhook: large.clone(), reason: "the body has 2 bytes".to_owned() };
+    deliveries.push(Delivery { content, earlier_attempts: 0 });
+
+    let tally = tally_of(deliveries, &store).await;
+
+    assert_eq!((tally.new, tally.dead), (1, 1));
+    let letter = &store.state.lock().unwrap().letters[0];
+    assert_eq!(
+        (letter.reason, letter.receipt, &letter.body),
+        (DeadLetterReason::TooLarge, Some(large.receipt), &large.body)
+    );
+    assert_eq!(letter.booked, Some((large.instance, large.sequence)));
+}
+
+#[tokio::test]
 async fn an_acknowledgement_that_comes_too_late_is_counted_and_harmless() {
     let store = Arc::<Store>::default();
     let (queue, subscription) = Queue::new(true);

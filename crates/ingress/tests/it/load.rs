@@ -75,7 +75,7 @@ async fn every_receipt_is_in_the_embedded_queue_when_it_is_opened_again() {
             match &delivery.content {
                 Content::Message(Message::Webhook(webhook)) => _ = stored.insert(webhook.receipt.to_string()),
                 Content::Message(Message::Checkpoint(mark)) => last = mark.last.then_some(mark.decided_through),
-                Content::Foreign { reason, .. } => panic!("{reason}"),
+                Content::TooLarge { reason, .. } | Content::Foreign { reason, .. } => panic!("{reason}"),
             }
         }
         batch.ack().await.unwrap();

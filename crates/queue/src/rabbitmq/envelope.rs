@@ -14,7 +14,7 @@ const WEBHOOK_TYPE: &str = "finlinkd.webhook.v1";
 const CHECKPOINT_TYPE: &str = "finlinkd.checkpoint.v1";
 /// Persistent.
 const DELIVERY_MODE: u8 = 2;
-/// Of a body that is too large only so many bytes are kept, for a person to recognise it by.
+/// Of a body that is too large and not ours only so many bytes are kept, for a person to recognise it by.
 const TOO_LARGE_KEPT_BYTES: usize = 16 * 1024;
 /// Checkpoints belong to no app.
 const CHECKPOINT_KEY: &str = "finlinkd.checkpoint";
@@ -97,31 +97,39 @@ fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(LongString::from(value))
 }
 
-/// What a delivered message is. A body of more than `bytes_max` is looked into by nobody: reading it as JSON takes many times
-/// its size.
+/// What a delivered message is. A body of more than `bytes_max` is parsed by nobody: as JSON it takes many times its size. A
+/// webhook of ours with such a body is kept whole all the same, since it was acknowledged; of what is not ours a beginning is.
 pub(super) fn read(properties: &BasicProperties, mut body: Vec<u8>, bytes_max: usize) -> Content {
-    if body.len() > bytes_max {
-        let (bytes, hash) = (body.len(), BodyHash::of(&body));
-        body.truncate(TOO_LARGE_KEPT_BYTES.min(bytes_max));
-        let reason = format!(
-            "the body has {bytes} bytes, more than rabbitmq.message_bytes_max ({bytes_max}); its first {} are kept, \
-             its sha256 is {hash}",
-            body.len()
-        );
-        return Content::Foreign { bytes: Bytes::copy_from_slice(&body), reason };
-    }
     // What lapin gathers frame by frame has room for up to twice as much.
     body.shrink_to_fit();
     let body = Bytes::from(body);
-    let kind = properties.kind().as_ref().map_or("", ShortString::as_str);
-    let message = match kind {
-        WEBHOOK_TYPE => read_webhook(properties, body.clone()).map(Message::Webhook),
-        CHECKPOINT_TYPE => serde_json::from_slice(&body)
+    let excess = (body.len() > bytes_max)
+        .then(|| format!("the body has {} bytes, more than rabbitmq.message_bytes_max ({bytes_max})", body.len()));
+    let message = match (properties.kind().as_ref().map_or("", ShortString::as_str), &excess) {
+        (WEBHOOK_TYPE, _) => read_webhook(properties, body.clone()).map(Message::Webhook),
+        (CHECKPOINT_TYPE, None) => serde_json::from_slice(&body)
             .map(Message::Checkpoint)
             .map_err(|error| format!("the body is not a checkpoint: {error}")),
-        other => Err(format!("the property type is {other:?}: expected {WEBHOOK_TYPE} or {CHECKPOINT_TYPE}")),
+        (CHECKPOINT_TYPE, Some(_)) => Err("no checkpoint is so large".to_owned()),
+        (other, _) => Err(format!("the property type is {other:?}: expected {WEBHOOK_TYPE} or {CHECKPOINT_TYPE}")),
     };
-    message.map_or_else(|reason| Content::Foreign { bytes: body, reason }, Content::Message)
+    match (message, excess) {
+        (Ok(Message::Webhook(webhook)), Some(excess)) => {
+            let reason = format!("{excess}: raise that on the consumers, then redrive it");
+            Content::TooLarge { webhook, reason }
+        }
+        (Ok(message), _) => Content::Message(message),
+        (Err(reason), None) => Content::Foreign { bytes: body, reason },
+        (Err(reason), Some(excess)) => beginning(&body, bytes_max, &format!("{excess}, and {reason}")),
+    }
+}
+
+/// What is kept of a large message that is not ours.
+fn beginning(body: &[u8], bytes_max: usize, why: &str) -> Content {
+    let kept = &body[..TOO_LARGE_KEPT_BYTES.min(bytes_max).min(body.len())];
+    let reason = format!("{why}; its first {} bytes are kept, its sha256 is {}", kept.len(), BodyHash::of(body));
+    // A copy, so that the rest is let go.
+    Content::Foreign { bytes: Bytes::copy_from_slice(kept), reason }
 }
 
 fn read_webhook(properties: &BasicProperties, body: Bytes) -> Result<RawWebhook, String> {
@@ -197,5 +205,67 @@ pub(super) fn earlier_attempts(properties: &BasicProperties, redelivered: bool) 
         Some(AMQPValue::ShortShortInt(count)) => u32::try_from(*count).unwrap_or(0),
         Some(AMQPValue::ShortInt(count)) => u32::try_from(*count).unwrap_or(0),
         _ => u32::from(redelivered),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const BYTES_MAX: usize = 20_000;
+
+    fn webhook(bytes: usize) -> RawWebhook {
+        let body = Bytes::from(vec![b'['; bytes]);
+        RawWebhook {
+            receipt: Receipt::draw(),
+            app: "main".parse().unwrap(),
+            instance: Uuid::max(),
+            sequence: 7,
+            decided_through: 3,
+            received_at: UtcMicros(1_000_000),
+            verification: Verification::Pending { kid: Uuid::max(), jwt: "a.b.c".to_owned() },
+            content_type: Some("application/json".to_owned()),
+            traceparent: None,
+            body_sha256: BodyHash::of(&body),
+            body,
+        }
+    }
+
+    fn read_again(webhook: &RawWebhook, body: &[u8]) -> Content {
+        let outgoing = write(Message::Webhook(webhook.clone()));
+        read(&outgoing.properties, body.to_vec(), BYTES_MAX)
+    }
+
+    #[test]
+    fn a_webhook_of_ours_that_is_too_large_is_whole_and_marked() {
+        let fits = webhook(BYTES_MAX);
+        assert_eq!(read_again(&fits, &fits.body), Content::Message(Message::Webhook(fits.clone())));
+
+        let large = webhook(BYTES_MAX + 1);
+        let Content::TooLarge { webhook, reason } = read_again(&large, &large.body) else { panic!("it is cut") };
+        assert_eq!(webhook, large);
+        assert!(reason.contains("the body has 20001 bytes, more than rabbitmq.message_bytes_max (20000)"), "{reason}");
+    }
+
+    #[test]
+    fn of_a_strangers_large_message_only_the_beginning_is_kept() {
+        let large = webhook(BYTES_MAX + 1);
+        let mut other = large.body.to_vec();
+        other[0] = b'{';
+        let is_cut = |properties: &BasicProperties, why: &str| {
+            let Content::Foreign { bytes, reason } = read(properties, other.clone(), BYTES_MAX) else {
+                panic!("{why}")
+            };
+            assert_eq!(bytes[..], other[..TOO_LARGE_KEPT_BYTES]);
+            let hash = BodyHash::of(&other).to_string();
+            for told in [why, "the body has 20001 bytes", "its first 16384 bytes are kept", &hash] {
+                assert!(reason.contains(told), "{told} is not in {reason}");
+            }
+        };
+        is_cut(&write(Message::Webhook(large)).properties, "body-sha256 is not the hash");
+        is_cut(&BasicProperties::default(), "the property type");
+        is_cut(&BasicProperties::default().with_type(CHECKPOINT_TYPE.into()), "no checkpoint is so large");
     }
 }

@@ -35,8 +35,9 @@ pub struct Settings {
     /// death with it.
     #[serde(with = "humantime_serde")]
     pub new_queue_settles_for: Duration,
-    /// The largest body, in bytes. A larger one is refused before it is sent, and is none of ours where it is found in a queue.
-    /// The broker should not take a larger one either: its `max_message_size`, which cannot be asked for.
+    /// The largest body, in bytes. A larger one is refused before it is sent. Where it is found in a queue it becomes a dead
+    /// letter, a webhook of ours as a whole. The same on every role; who raises it begins with the broker's own limit, its
+    /// `max_message_size`, which cannot be asked for, and ends with ingress.
     pub message_bytes_max: usize,
     /// Messages sent to a consumer ahead of its acknowledgements ...
     pub prefetch: u16,

@@ -149,6 +149,7 @@ impl Held {
     fn take(&mut self, delivery: Delivery, acker: Acker) {
         self.bytes += match &delivery.content {
             Content::Message(message) => message.size_bytes(),
+            Content::TooLarge { webhook, .. } => webhook.body.len(),
             Content::Foreign { bytes, .. } => bytes.len(),
         };
         self.deliveries.push(delivery);
