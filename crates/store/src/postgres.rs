@@ -43,6 +43,7 @@ use std::sync::Arc;
 
 use deadpool::managed::Pool;
 use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use address::Address;
@@ -69,6 +70,7 @@ pub struct PostgresStore {
     rules: Arc<Rules>,
     settings: Arc<Settings>,
     transactions: TaskTracker,
+    closed: CancellationToken,
 }
 
 impl PostgresStore {
@@ -95,6 +97,7 @@ impl PostgresStore {
             rules: Arc::new(settings.rules.clone()),
             settings: Arc::new(postgres.clone()),
             transactions: TaskTracker::new(),
+            closed: CancellationToken::new(),
         })
     }
 
@@ -104,8 +107,16 @@ impl PostgresStore {
         self.write((), |_, ()| Box::pin(async { Ok(()) })).await
     }
 
-    /// Ends it for every clone, once the transactions that run have ended (each does within the settings' `answer_timeout`).
+    /// Migrates the schema, whatever the settings say and however an earlier try failed, for a person: waits its turn, and
+    /// for as long as the steps take.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.pool.manager().migrate().await
+    }
+
+    /// Ends it for every clone, once the transactions that run have ended: each does within the settings' `answer_timeout`.
+    /// One that has no connection yet never begins, and a step of the schema that is being made is left to the server.
     pub async fn close(self) {
+        self.closed.cancel();
         self.pool.close();
         self.transactions.close();
         self.transactions.wait().await;
@@ -135,8 +146,8 @@ impl PostgresStore {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let (pool, limit) = (self.pool.clone(), self.settings.answer_timeout);
-        let transaction = async move { session::transact(&pool, limit, begin, &arguments, job).await };
+        let (pool, closed, limit) = (self.pool.clone(), self.closed.clone(), self.settings.answer_timeout);
+        let transaction = async move { session::transact(&pool, &closed, limit, begin, &arguments, job).await };
         let task = self.transactions.spawn(transaction);
         task.await.unwrap_or_else(|_| Err(StoreError::Unavailable("a transaction ended unfinished".to_owned()).into()))
     }

@@ -15,7 +15,14 @@ const DUMP: &str = "LOCK TABLE apps, deliveries, checkpoints IN ACCESS SHARE MOD
 const NEXT: &str = "migration 6 (key answers)";
 
 /// Lets the next try follow at once.
-const FORGET: &str = "DELETE FROM meta WHERE name = 'migration_put_off_at'";
+const FORGET: &str = "DELETE FROM meta WHERE starts_with(name, 'migration_')";
+
+/// Has steps after the seventh sleep.
+const DOZE: &str = "
+    CREATE FUNCTION doze() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+        IF EXISTS (SELECT FROM schema_migrations WHERE version = 7) THEN PERFORM pg_sleep(3600); END IF;
+    END $$;
+    CREATE EVENT TRIGGER doze ON ddl_command_start EXECUTE FUNCTION doze()";
 
 async fn version(place: &Place) -> i64 {
     place.number("SELECT max(version)::bigint FROM schema_migrations").await
@@ -42,6 +49,9 @@ async fn a_dump_puts_a_step_off_and_the_steps_before_it_stay_done() {
         why => Err(why),
     });
     waits.await;
+    // A person is told what is in the way.
+    let why = put_off(place.store().migrate().await).unwrap();
+    assert!(why.contains(NEXT) && why.contains("lock timeout"), "{why}");
     assert_eq!(version(&place).await, 5);
     let held = place.hold("LOCK TABLE checkpoints IN ACCESS SHARE MODE").await;
     dump.release().await;
@@ -66,14 +76,7 @@ async fn a_dump_puts_a_step_off_and_the_steps_before_it_stay_done() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_whose_connection_is_cut_is_continued_at_the_next_try() {
     let place = Place::of_version_5().await;
-    place
-        .run(
-            "CREATE FUNCTION doze() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
-                 IF EXISTS (SELECT FROM schema_migrations WHERE version = 7) THEN PERFORM pg_sleep(3600); END IF;
-             END $$;
-             CREATE EVENT TRIGGER doze ON ddl_command_start EXECUTE FUNCTION doze()",
-        )
-        .await;
+    place.run(DOZE).await;
     let store = place.store();
     let cut = eventually("a step is in the middle of its work", async || {
         match place.terminate("wait_event = 'PgSleep'").await {
@@ -87,6 +90,42 @@ async fn a_migration_whose_connection_is_cut_is_continued_at_the_next_try() {
     place.run("DROP EVENT TRIGGER doze").await;
     assert_eq!(version(&place).await, 7);
     assert_eq!(store.ready().await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_is_closed_while_a_step_takes_its_time() {
+    let place = Place::of_version_5().await;
+    place.run(DOZE).await;
+    let store = place.store();
+    let ready = tokio::spawn({
+        let store = store.clone();
+        async move { store.ready().await }
+    });
+    let asleep = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    let dozes = eventually("a step is in the middle of its work", async || match place.number(asleep).await {
+        1 => Ok(()),
+        found => Err(format!("{found} are")),
+    });
+    dozes.await;
+    store.close().await;
+    let why = put_off(ready.await.unwrap()).unwrap();
+    assert!(why.contains("it was closed"), "{why}");
+    assert_eq!(place.terminate("wait_event = 'PgSleep'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_does_not_wait_for_another_that_migrates() {
+    let place = Place::of_version_5().await;
+    let migrates = place.hold("SELECT pg_advisory_lock(x'66696e6c696e6b64'::bigint)").await;
+    let why = put_off(place.store().ready().await).unwrap();
+    assert!(why.contains("another process migrates the schema") && why.contains("lock timeout"), "{why}");
+    migrates.release().await;
+    let store = place.store();
+    let migrated = eventually("it is its turn", async || match store.ready().await {
+        Ok(()) => Ok(()),
+        refused => Err(put_off(refused).unwrap()),
+    });
+    migrated.await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,6 +152,13 @@ async fn what_may_pass_is_waited_for_and_what_a_person_must_change_is_told() {
         let refused = place.store().ready().await;
         let Err(StoreError::Incompatible(why)) = &refused else { panic!("{code}: {refused:?}") };
         assert!(why.contains(NEXT) && why.contains(advice) && why.contains(code), "{why}");
+        // Nobody tries again soon, and everybody is told the same.
+        place.set("test.code = '55P03'").await;
+        assert_eq!(place.store().ready().await, refused);
+        // Unless a person says so, who is told what it is now.
+        let why = put_off(place.store().migrate().await).unwrap();
+        assert!(why.contains(NEXT) && why.contains("55P03"), "{why}");
+        place.run(FORGET).await;
     }
     place.run("DROP EVENT TRIGGER fail").await;
     assert_eq!(version(&place).await, 5);

@@ -11,6 +11,7 @@ use super::address::{Address, database, shown, user};
 use super::settings::Settings;
 use super::{fault, migrations, tls};
 use crate::{MigrateMode, StoreError};
+use migrations::Asker;
 
 /// A network that swallows everything is noticed after this time, also where nobody waits for an answer.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -49,6 +50,18 @@ impl Dialer {
         Ok(ClientWrapper::new(client, connection))
     }
 
+    /// A connection of ours; the schema may be any.
+    async fn open(&self) -> Result<ClientWrapper, StoreError> {
+        let client = self.dial().await?;
+        client.batch_execute(&self.session()).await.map_err(|error| StoreError::Unavailable(fault::text(&error)))?;
+        Ok(client)
+    }
+
+    /// Migrates on a connection of its own, because a person said so.
+    pub(super) async fn migrate(&self) -> Result<(), StoreError> {
+        migrations::ensure(&self.open().await?, MigrateMode::Auto, Asker::Person).await
+    }
+
     /// What every statement on a connection of ours may rely on.
     fn session(&self) -> String {
         let Settings { statement_timeout, lock_timeout, idle_timeout, .. } = &self.settings;
@@ -67,10 +80,9 @@ impl Manager for Dialer {
     type Error = StoreError;
 
     async fn create(&self) -> Result<ClientWrapper, StoreError> {
-        let client = self.dial().await?;
-        client.batch_execute(&self.session()).await.map_err(|error| StoreError::Unavailable(fault::text(&error)))?;
+        let client = self.open().await?;
         // Each connection looks for itself: another process may have migrated the schema since the last one.
-        migrations::ensure(&client, self.migrate).await?;
+        migrations::ensure(&client, self.migrate, Asker::Process).await?;
         Ok(client)
     }
 

@@ -4,8 +4,8 @@
 //! Promises: one process migrates at a time, and each step is a transaction of its own: a schema is always one of the versions
 //! and never half of one. It may stay at one in between, as it does between two releases: programs of older versions work with
 //! each. So what is done stays done, and no step keeps the tables of another locked while it waits for its own. A step that is
-//! in the way of others waits shortly, is undone and put off (`step.rs`); whoever called is told so and calls again. A newer
-//! schema is used as long as its `min_reader_version` says that this program may.
+//! in the way of others waits shortly, is undone and put off (`step.rs`); whoever called is told so and calls again. What fails
+//! until a person acts is tried once a minute, by whichever process comes first. A newer schema is used as long as its `min_reader_version` says that this program may.
 
 mod step;
 
@@ -36,15 +36,34 @@ const KNOWN: i32 = STEPS[STEPS.len() - 1].version;
 /// Whoever holds this advisory lock migrates.
 const LOCK: i64 = 0x6669_6e6c_696e_6b64;
 
-/// The longest that one process waits for another that migrates.
-const TURN_WAIT_MAX: Duration = Duration::from_mins(10);
-
-/// After a step was put off nobody tries for so long: those who wait for the tables behind a step get on meanwhile, however
-/// many processes would migrate.
+/// After a step was put off no process tries for so long: those who wait for the tables behind a step get on meanwhile,
+/// however many processes would migrate.
 const PUT_OFF: Duration = Duration::from_secs(10);
 
+/// The same after a step that fails until a person acts.
+const FAILED: Duration = Duration::from_mins(1);
+
+/// Who wants the schema migrated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A process that works with the store, and asks again: what others are at is not waited for.
+    Process,
+    /// A person who waits for the answer: it is tried, whatever became of earlier tries.
+    Person,
+}
+
+impl Asker {
+    /// The longest wait for another that migrates.
+    fn turn_wait_max(self) -> Duration {
+        match self {
+            Self::Process => Duration::from_secs(5),
+            Self::Person => Duration::from_mins(10),
+        }
+    }
+}
+
 /// Makes sure that the schema fits, and migrates it where it is older and `mode` says so.
-pub(super) async fn ensure(client: &ClientWrapper, mode: MigrateMode) -> Result<(), StoreError> {
+pub(super) async fn ensure(client: &ClientWrapper, mode: MigrateMode, asker: Asker) -> Result<(), StoreError> {
     let found = version(client).await?;
     if found == KNOWN {
         return Ok(());
@@ -53,7 +72,7 @@ pub(super) async fn ensure(client: &ClientWrapper, mode: MigrateMode) -> Result<
         return newer(client, found).await;
     }
     match mode {
-        MigrateMode::Auto => migrate(client).await,
+        MigrateMode::Auto => migrate(client, asker).await,
         MigrateMode::Check => Err(StoreError::Incompatible(format!(
             "the database has schema version {found}, version {KNOWN} is needed: run `finlinkd migrate`"
         ))),
@@ -83,7 +102,7 @@ async fn newer(client: &ClientWrapper, found: i32) -> Result<(), StoreError> {
     )))
 }
 
-async fn migrate(client: &ClientWrapper) -> Result<(), StoreError> {
+async fn migrate(client: &ClientWrapper, asker: Asker) -> Result<(), StoreError> {
     let encoding: String = client.query_one_scalar("SHOW server_encoding", &[]).await.map_err(told)?;
     if encoding != "UTF8" {
         return Err(StoreError::Incompatible(format!(
@@ -92,27 +111,42 @@ async fn migrate(client: &ClientWrapper) -> Result<(), StoreError> {
     }
     // Held by the session, and not taken in the transaction that looks: what another process has made is seen by those that
     // begin after it.
-    let turn = step::within(TURN_WAIT_MAX, &format!("SELECT pg_advisory_lock({LOCK})"));
-    client.batch_execute(&turn).await.map_err(told)?;
-    let migrated = step_by_step(client).await;
+    let turn = step::within(asker.turn_wait_max(), &format!("SELECT pg_advisory_lock({LOCK})"));
+    client.batch_execute(&turn).await.map_err(|error| match told(error) {
+        StoreError::Obstructed(why) => StoreError::Obstructed(format!("another process migrates the schema: {why}")),
+        other => other,
+    })?;
+    let migrated = step_by_step(client, asker).await;
     // Said, so that the next one need not wait until the server finds this connection closed.
     let given_up = client.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK})")).await;
     migrated.and(given_up.map_err(told))
 }
 
-async fn step_by_step(client: &ClientWrapper) -> Result<(), StoreError> {
+async fn step_by_step(client: &ClientWrapper, asker: Asker) -> Result<(), StoreError> {
     let found = version(client).await?;
     let due: Vec<_> = STEPS.iter().filter(|step| step.version > found).collect();
-    if let Some(first) = due.first()
+    // Before the first step there is no place for a note.
+    if let Some(next) = due.first()
         && found > 0
-        && step::was_put_off(client, PUT_OFF).await.map_err(told)?
+        && asker == Asker::Process
     {
-        return Err(StoreError::Obstructed(format!(
-            "{first} is put off: less than {PUT_OFF:?} ago others, such as a pg_dump, were in its way; it can be tried again"
-        )));
+        may_be_tried(client, next).await?;
     }
     for step in due {
         step.apply(client).await?;
+    }
+    Ok(())
+}
+
+/// Whether no other process failed at it just now.
+async fn may_be_tried(client: &ClientWrapper, next: &Step) -> Result<(), StoreError> {
+    if let Some(why) = next.failed_within(client, FAILED).await.map_err(told)? {
+        return Err(StoreError::Incompatible(why));
+    }
+    if step::was_put_off(client, PUT_OFF).await.map_err(told)? {
+        return Err(StoreError::Obstructed(format!(
+            "{next} is put off: less than {PUT_OFF:?} ago something, such as a pg_dump, was in its way; it is tried again"
+        )));
     }
     Ok(())
 }

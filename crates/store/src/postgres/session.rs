@@ -14,6 +14,7 @@ use deadpool_postgres::ClientWrapper;
 use futures_util::future::join;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
+use tokio_util::sync::CancellationToken;
 
 use super::Job;
 use super::fault::Fault;
@@ -32,6 +33,7 @@ pub(super) type Value<'a> = &'a (dyn ToSql + Sync);
 /// Runs `job` in a transaction, again where others were in its way.
 pub(super) async fn transact<A, T>(
     pool: &Pool<Dialer>,
+    closed: &CancellationToken,
     limit: Duration,
     begin: &'static str,
     arguments: &A,
@@ -39,7 +41,13 @@ pub(super) async fn transact<A, T>(
 ) -> Result<T, Fault> {
     let mut attempt = 1;
     loop {
-        let session = Session::new(pool.get().await.map_err(|error| unconnected(error, limit))?);
+        // To open one may be to migrate the schema, which takes its time.
+        let connection = tokio::select! {
+            biased;
+            () = closed.cancelled() => Err(PoolError::Closed),
+            connection = pool.get() => connection,
+        };
+        let session = Session::new(connection.map_err(|error| unconnected(error, limit))?);
         let Ok(ended) = tokio::time::timeout(limit, session.run(begin, arguments, job)).await else {
             return Err(StoreError::Obstructed(format!("a transaction took longer than {limit:?}")).into());
         };

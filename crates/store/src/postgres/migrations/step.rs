@@ -31,6 +31,20 @@ const WAS_PUT_OFF: &str = "
     SELECT count(*) > 0 FROM meta WHERE name = 'migration_put_off_at'
         AND (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - value BETWEEN 0 AND $1";
 
+/// That a step failed until a person acts: of which version and why is in the name, for every process to tell the same.
+const NOTE_FAILED: &str = "
+    WITH earlier AS (DELETE FROM meta WHERE starts_with(name, 'migration_failed ') AND name <> $1)
+    INSERT INTO meta (name, value) VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+/// Here too a time to come counts as none.
+const HAS_FAILED: &str = "
+    SELECT substr(name, length($1) + 1) FROM meta WHERE starts_with(name, $1)
+        AND (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - value BETWEEN 0 AND $2";
+
+/// So many characters of what the server says are told, and fit into a note.
+const SAID_MAX: usize = 400;
+
 /// One step.
 pub(super) struct Step {
     /// The schema's version after it.
@@ -59,10 +73,24 @@ impl Step {
         let failed = self.failed(error);
         // Neither need succeed: where the connection is gone the server undoes the step, and the note is for politeness.
         drop(client.batch_execute("ROLLBACK").await);
-        if matches!(failed, StoreError::Obstructed(_)) {
-            drop(client.batch_execute(NOTE_PUT_OFF).await);
+        match &failed {
+            StoreError::Incompatible(why) => {
+                drop(client.execute(NOTE_FAILED, &[&format!("{}{why}", self.note())]).await);
+            }
+            _ => drop(client.batch_execute(NOTE_PUT_OFF).await),
         }
         Err(failed)
+    }
+
+    /// What its note begins with.
+    fn note(&self) -> String {
+        format!("migration_failed {}: ", self.version)
+    }
+
+    /// Why it failed less than `pause` ago, so that a person has to act. There must be a schema.
+    pub(super) async fn failed_within(&self, client: &ClientWrapper, pause: Duration) -> Result<Option<String>, Error> {
+        let noted = client.query_opt(HAS_FAILED, &[&self.note(), &micros(pause)]).await?;
+        noted.map(|row| row.try_get(0)).transpose()
     }
 
     fn failed(&self, error: Error) -> StoreError {
@@ -80,15 +108,18 @@ impl Step {
         } else {
             "it clashes with what is in the database: give finlinkd one of its own, or undo what was changed in it"
         };
-        let said = fault::text(&error);
+        let said: String = fault::text(&error).chars().take(SAID_MAX).collect();
         StoreError::Incompatible(format!("{self} failed and was undone: {said}; {advice}"))
     }
 }
 
 /// Whether a step was put off less than `pause` ago. There must be a schema.
 pub(super) async fn was_put_off(client: &ClientWrapper, pause: Duration) -> Result<bool, Error> {
-    let pause = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
-    client.query_one_scalar(WAS_PUT_OFF, &[&pause]).await
+    client.query_one_scalar(WAS_PUT_OFF, &[&micros(pause)]).await
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// A transaction that waits for each lock no longer than that.
