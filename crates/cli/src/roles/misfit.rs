@@ -13,7 +13,7 @@ use super::health;
 use super::process::Base;
 use crate::admin::{Health, Readiness};
 use crate::settings::{Role, Settings};
-use crate::wiring;
+use crate::wiring::{self, Look};
 
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
@@ -23,41 +23,51 @@ pub(super) async fn wait(role: Role, settings: &Settings, stop: &CancellationTok
     if role == Role::Ingress {
         return Ok(true);
     }
-    let Some(why) = wiring::misfit(settings).await? else { return Ok(true) };
-    let (told, shown) = watch::channel(why);
+    let Some(look) = unless_stopped(stop, wiring::look_at_schema(settings)).await else { return Ok(false) };
+    // One that cannot be seen is no misfit yet.
+    let Look::Unfit(why) = look? else { return Ok(true) };
+    let (told, shown) = watch::channel(why.clone());
     let mut readiness = Readiness::default();
     readiness.part("store", move || Health::Unready(shown.borrow().clone()));
     let base = Base { settings: settings.clone(), registry: health::registry()? };
     let over = stop.child_token();
     let listening =
         health::serve(&base, listener::bind("admin_listen", settings.admin_listen)?, readiness, over.clone());
-    loop {
-        tracing::error!(reason = *told.borrow(), "nothing is started until a person has acted; looking every 10 s");
-        if !is_still_told(settings, &told, stop).await? {
-            break;
+    let waited = tokio::select! {
+        waited = unless_stopped(stop, look_on(settings, why, &told)) => waited,
+        ended = listening.ended() => {
+            ended.map_err(|error| anyhow::anyhow!("{error:#}"))?;
+            anyhow::ensure!(stop.is_cancelled(), "the admin listener ended by itself");
+            None
         }
-    }
+    };
     over.cancel();
     listening.ended().await.map_err(|error| anyhow::anyhow!("{error:#}"))?;
-    Ok(!stop.is_cancelled())
+    waited.transpose().map(|fits| fits.is_some())
 }
 
-/// Returns true once there is another reason, false once there is none or `stop` came.
-async fn is_still_told(
-    settings: &Settings,
-    told: &watch::Sender<String>,
-    stop: &CancellationToken,
-) -> anyhow::Result<bool> {
+/// Looks until it fits. A database that went away meanwhile has not begun to fit.
+async fn look_on(settings: &Settings, mut why: String, told: &watch::Sender<String>) -> anyhow::Result<()> {
     loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(false),
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
-        }
-        let Some(why) = wiring::misfit(settings).await? else { return Ok(false) };
-        let is_new = *told.borrow() != why;
-        if is_new {
-            told.send_replace(why);
-            return Ok(true);
-        }
+        tracing::error!(reason = why, "nothing is started until a person has acted; looking every 10 s");
+        told.send_replace(why.clone());
+        why = loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            match wiring::look_at_schema(settings).await? {
+                Look::Fits => return Ok(()),
+                Look::Unfit(other) if other != why => break other,
+                Look::Unfit(_) => told.send_replace(why.clone()),
+                Look::Unseen(now) => told.send_replace(format!("{why}; just now: {now}")),
+            };
+        };
+    }
+}
+
+/// What `work` answers; `None` where `stop` comes first.
+async fn unless_stopped<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        answer = work => Some(answer),
     }
 }

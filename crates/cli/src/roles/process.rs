@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus::Registry;
 use reconciler::KeyBoard;
@@ -21,6 +22,9 @@ use crate::exit::Failure;
 use crate::settings::{Role, Settings};
 use crate::wiring::{self, Ends, Queue, Store};
 use crate::{gauges, signals};
+
+/// How long each engine may take to close once the parts have ended.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// What every part is started with.
 pub(crate) struct Base {
@@ -85,7 +89,12 @@ pub async fn start(role: Role, settings: Settings, stop: CancellationToken) -> R
     };
     let store = if role == Role::Ingress { None } else { Some(wiring::open_store(&base.settings)?) };
     if let Some(store) = &store {
-        store.fits().await?;
+        // To look may be to migrate, which takes its time. What is started after a stop stops at once.
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            fits = store.fits() => fits?,
+        }
     }
     let stages =
         Parts { role, base: &base, queue: queue.as_ref(), store: store.as_ref() }.start(listeners, &stop).await?;
@@ -114,18 +123,26 @@ impl Running {
         self.store.as_ref().map(Store::feed).ok_or_else(|| anyhow::anyhow!("this role has no store"))
     }
 
-    /// Waits for the end and cleans up: the data folder is free when this returns.
+    /// Waits for the end and cleans up: the data folder is free when this returns, unless a warning says what was left open.
     pub async fn ended(self) -> Result<(), Failure> {
         let Self { base, stop, stages, queue, store, .. } = self;
         let ended = stages::run(stages, &stop, base.settings.shutdown_deadline).await;
         if let Some(queue) = queue {
-            queue.close().await;
+            closed("queue", queue.close()).await;
         }
         if let Some(store) = store {
-            store.close().await;
+            closed("store", store.close()).await;
         }
         tracing::info!("stopped");
         ended.map_err(|unclean| Failure::Runtime(unclean.into()))
+    }
+}
+
+/// Waits for the end of an engine, but not for ever: a part that did not end in time may still hold it. The process ends
+/// then as one that is killed does, which loses nothing that was acknowledged.
+async fn closed(name: &'static str, close: impl Future<Output = ()>) {
+    if tokio::time::timeout(CLOSE_WITHIN, close).await.is_err() {
+        tracing::warn!("the {name} was not closed within {CLOSE_WITHIN:?}; ending without");
     }
 }
 

@@ -82,9 +82,20 @@ pub(crate) fn open_store(settings: &Settings) -> anyhow::Result<Store> {
     })
 }
 
-/// What keeps a database from being used until a person acts; `None` where nothing does that can be seen just now.
-pub(crate) async fn misfit(settings: &Settings) -> anyhow::Result<Option<String>> {
-    let StoreEngine::Postgres(_) = engine(settings)? else { return Ok(None) };
+/// What can be seen of a store's schema.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// It can be used.
+    Fits,
+    /// A person has to act, and why.
+    Unfit(String),
+    /// Nothing can be said just now: the database is away, or others are in the way of what it lacks.
+    Unseen(String),
+}
+
+/// Looks at the schema of a database, and migrates it where the settings say so.
+pub(crate) async fn look_at_schema(settings: &Settings) -> anyhow::Result<Look> {
+    let StoreEngine::Postgres(_) = engine(settings)? else { return Ok(Look::Fits) };
     let store = open_store(settings)?;
     let ready = match &store {
         Store::Sqlite(_) => Ok(()),
@@ -92,8 +103,9 @@ pub(crate) async fn misfit(settings: &Settings) -> anyhow::Result<Option<String>
     };
     store.close().await;
     Ok(match ready {
-        Err(unfit @ StoreError::Incompatible(_)) => Some(unfit.to_string()),
-        _ => None,
+        Ok(()) => Look::Fits,
+        Err(unfit @ StoreError::Incompatible(_)) => Look::Unfit(unfit.to_string()),
+        Err(away) => Look::Unseen(away.to_string()),
     })
 }
 
@@ -103,10 +115,10 @@ pub(crate) async fn migrate_store(settings: &Settings) -> anyhow::Result<String>
     let mut settings = settings.clone();
     settings.store.migrate = store::MigrateMode::Auto;
     let store = open_store(&settings)?;
-    // A folder's store is migrated where it is opened, a database's where it is first used.
+    // A folder's store is migrated where it is opened.
     let migrated = match &store {
         Store::Sqlite(_) => Ok(()),
-        Store::Postgres(store) => store.ready().await,
+        Store::Postgres(store) => store.migrate().await,
     };
     store.close().await;
     migrated?;
