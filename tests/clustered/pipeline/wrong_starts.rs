@@ -72,6 +72,21 @@ async fn roles_stay_up_unready_on_a_database_of_a_newer_schema_and_start_once_it
     let [consumer, others @ ..] = waiting;
     // One that is stopped meanwhile ends well.
     consumer.stop().await.unwrap();
+    // That the database went away does not mean that it fits.
+    let accept = |yes: bool| {
+        let sql = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {yes}");
+        tokio::task::block_in_place(|| database::shared().query("postgres", &sql).unwrap());
+    };
+    accept(false);
+    for process in &others {
+        let looked = eventually("it looked again", async || {
+            let health = process.admin("/readyz").await.unwrap().text();
+            let told = health.contains("run the newer program; just now: the store is unavailable");
+            if told { Ok(()) } else { Err(health) }
+        });
+        looked.await;
+    }
+    accept(true);
     query("UPDATE meta SET value = 1 WHERE name = 'min_reader_version'");
     for process in others {
         process.said("finlinkd runs").await.unwrap();
@@ -79,6 +94,27 @@ async fn roles_stay_up_unready_on_a_database_of_a_newer_schema_and_start_once_it
         assert_eq!(process.count_logged(told), 1, "{}", process.last_lines());
         process.stop().await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_is_stopped_while_it_migrates() {
+    let cluster = Cluster::shared().await;
+    let name = cluster.store.rsplit('/').next().unwrap();
+    let query = |sql: &str| tokio::task::block_in_place(|| database::shared().query(name, sql).unwrap());
+    query(
+        "CREATE FUNCTION doze() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS
+             $$ BEGIN PERFORM pg_sleep(3600); END $$;
+         CREATE EVENT TRIGGER doze ON ddl_command_start EXECUTE FUNCTION doze()",
+    );
+    let consumer = cluster.setup("consumer-1").start_role("consumer").unwrap();
+    let asleep = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    let dozes = eventually("it migrates", async || match query(&format!("SELECT count(*) {asleep}")).as_str() {
+        "1" => Ok(()),
+        found => Err(found.to_owned()),
+    });
+    dozes.await;
+    consumer.stop().await.unwrap();
+    query(&format!("SELECT pg_terminate_backend(pid) {asleep}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

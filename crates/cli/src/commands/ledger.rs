@@ -6,9 +6,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use events::SequenceRange;
+use events::{SequenceRange, UtcMicros};
 use humantime_serde::re::humantime;
-use store::{Inspect, StoreError, Verdict};
+use store::{Books, StoreError, Verdict};
 use tokio::time::{Instant, sleep};
 
 use self::looks::{Answer, Line, Looks};
@@ -68,7 +68,8 @@ fn wait(text: &str) -> Result<Duration, String> {
 pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<(), Failure> {
     let Action::Verify(wanted) = &options.action;
     let store = wiring::look_into_store(settings)?;
-    let lines = look(store.as_ref(), wanted).await?;
+    let ask = async || Ok((store.time().await?, store.books().await?));
+    let lines = look(ask, wanted).await?;
     let answer = Answer::of(&lines);
     let mut out = stdout();
     if wanted.json {
@@ -87,14 +88,19 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<(), Fa
     }
 }
 
-/// Looks until there is nothing to wait for, or no more time.
-async fn look(store: &dyn Inspect, wanted: &Verify) -> Result<Vec<Line>, StoreError> {
-    let began = Instant::now();
+/// Looks until there is nothing to wait for, or no more time. `ask` answers the store's time, and its books after that.
+async fn look(
+    ask: impl AsyncFn() -> Result<(UtcMicros, Vec<Books>), StoreError>,
+    wanted: &Verify,
+) -> Result<Vec<Line>, StoreError> {
+    // By the first answer: to get it may take a connection, and what is missing has the whole time from then on.
+    let mut answered = None;
     let mut looks = Looks::default();
     let mut told = false;
     loop {
         let asked = Instant::now();
-        let (now, books) = (store.time().await?, store.books().await?);
+        let (now, books) = ask().await?;
+        let began = *answered.get_or_insert_with(Instant::now);
         let lines = looks.judge(books, now, wanted.stopped);
         let left = wanted.wait.unwrap_or_default().saturating_sub(began.elapsed());
         if Answer::of(&lines) != Answer::Waiting || left.is_zero() {
@@ -157,4 +163,44 @@ fn named(ranges: &[SequenceRange]) -> String {
         .collect();
     let more = ranges.len().saturating_sub(SHOWN_MAX);
     if more == 0 { shown.join(", ") } else { format!("{} and {more} more ranges", shown.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    //! How long it looks, by a clock that the test moves.
+
+    use std::cell::Cell;
+
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_missing_all_the_while_is_a_hole_after_exactly_two_minutes() {
+        let began = Instant::now();
+        let connected = Cell::new(false);
+        let ask = async || {
+            if !connected.replace(true) {
+                sleep(Duration::from_secs(5)).await;
+            }
+            let now = UtcMicros(1_767_225_600_000_000).plus(began.elapsed());
+            let stored = vec![SequenceRange { from: 1, through: 1 }];
+            let goes_on = Books {
+                instance: Uuid::nil(),
+                started_at: Some(now),
+                marked_at: Some(now),
+                recorded_at: Some(now),
+                decided_through: 2,
+                ended: false,
+                stored,
+                refused: Vec::new(),
+            };
+            Ok((now, vec![goes_on]))
+        };
+        let wanted = |wait| Verify { wait: Some(wait), stopped: false, json: false };
+        let lines = look(ask, &wanted(SILENT_AFTER)).await.unwrap();
+        assert_eq!(Answer::of(&lines), Answer::Holes(1));
+        let lines = look(ask, &wanted(SILENT_AFTER / 2)).await.unwrap();
+        assert_eq!(Answer::of(&lines), Answer::Waiting);
+    }
 }
