@@ -1,11 +1,13 @@
-//! Spools that ended instances left: taken over, drained, removed.
+//! Spools that ended instances left: taken over, drained, removed. One with messages that the broker refuses stays, and is tried
+//! again with the next look; it holds up no other.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::drain::Drain;
+use super::backoff::Backoff;
+use super::drain::{Drain, Left, PAUSE_FIRST, PAUSE_MOST};
 use super::{Core, folder};
 use crate::embedded::OpenError;
 
@@ -40,12 +42,11 @@ async fn adopt(core: &Core, left: &Path) -> bool {
     };
     info!(folder = %left.display(), messages = spool.depth().messages, "a spool is adopted");
     *core.adopted() = Some(spool.clone());
-    let emptied = Drain::of_adopted(core, &spool).until_empty().await;
+    let left = Drain::of_adopted(core, &spool).until_empty(&mut Backoff::new(PAUSE_FIRST, PAUSE_MOST)).await;
     *core.adopted() = None;
-    if emptied {
-        spool.close_and_remove().await;
-    } else {
-        spool.close().await;
+    match left {
+        Left::Nothing => spool.close_and_remove().await,
+        Left::Refused | Left::Stopped => spool.close().await,
     }
-    emptied
+    left != Left::Stopped
 }

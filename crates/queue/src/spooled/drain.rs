@@ -27,8 +27,8 @@ const WINDOW_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A broker that says nothing for so long is asked again later.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 
-const PAUSE_FIRST: Duration = Duration::from_millis(100);
-const PAUSE_MOST: Duration = Duration::from_secs(10);
+pub(super) const PAUSE_FIRST: Duration = Duration::from_millis(100);
+pub(super) const PAUSE_MOST: Duration = Duration::from_secs(10);
 
 /// Sends one spool's messages to the broker.
 pub(super) struct Drain<'a> {
@@ -43,9 +43,22 @@ pub(super) struct Drain<'a> {
 enum Pass {
     /// Nothing is left.
     Emptied,
-    /// Something is left that the broker did not take, or of which it may yet say that it did.
+    /// Nothing is left but what the broker refuses for what it is.
+    Refused { sent: usize },
+    /// Something is left that the broker did not take just now, or of which it may yet say that it did.
     Stuck { sent: usize },
     /// The process stops.
+    Stopped,
+}
+
+/// How far a spool that somebody left was emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Nothing.
+    Nothing,
+    /// What the broker refuses for what it is.
+    Refused,
+    /// Whatever there was when the stop token came.
     Stopped,
 }
 
@@ -66,7 +79,13 @@ pub(super) async fn run(core: Arc<Core>) {
             () = core.stop.cancelled() => return,
             () = drain.something_to_send() => {}
         }
-        drain.until_empty().await;
+        // What is refused may be taken once the broker is told otherwise: it is tried again, with longer pauses.
+        let mut backoff = Backoff::new(PAUSE_FIRST, PAUSE_MOST);
+        while let Left::Refused = drain.until_empty(&mut backoff).await {
+            if !drain.pause(&mut backoff).await {
+                return;
+            }
+        }
     }
 }
 
@@ -87,34 +106,42 @@ impl<'a> Drain<'a> {
         }
     }
 
-    /// Sends everything; `false` when the stop token came first.
-    pub(super) async fn until_empty(&self) -> bool {
-        let mut backoff = Backoff::new(PAUSE_FIRST, PAUSE_MOST);
+    /// Sends everything that the broker does not refuse for what it is.
+    pub(super) async fn until_empty(&self, backoff: &mut Backoff) -> Left {
         let mut primary = self.core.primary.state();
         loop {
             tokio::select! {
-                () = self.core.stop.cancelled() => return false,
+                () = self.core.stop.cancelled() => return Left::Stopped,
                 () = readiness(&mut primary) => {}
             }
-            match self.pass().await {
-                Pass::Emptied => return true,
-                Pass::Stopped => return false,
-                Pass::Stuck { sent } => {
-                    if sent > 0 {
-                        backoff.reset();
-                    }
-                    tokio::select! {
-                        () = self.core.stop.cancelled() => return false,
-                        () = tokio::time::sleep(backoff.next()) => {}
+            let pass = self.pass().await;
+            if let Pass::Refused { sent: 1.. } | Pass::Stuck { sent: 1.. } = pass {
+                backoff.reset();
+            }
+            match pass {
+                Pass::Emptied => return Left::Nothing,
+                Pass::Refused { .. } => return Left::Refused,
+                Pass::Stopped => return Left::Stopped,
+                Pass::Stuck { .. } => {
+                    if !self.pause(backoff).await {
+                        return Left::Stopped;
                     }
                 }
             }
         }
     }
 
+    /// `false` when the stop token came.
+    async fn pause(&self, backoff: &mut Backoff) -> bool {
+        tokio::select! {
+            () = self.core.stop.cancelled() => false,
+            () = tokio::time::sleep(backoff.next()) => true,
+        }
+    }
+
     /// From the front to the end, or to the first failure.
     async fn pass(&self) -> Pass {
-        let (mut through, mut sent, mut undecided, mut refused) = (0, 0, 0, 0);
+        let (mut through, mut sent, mut undecided, mut refused, mut first_refusal) = (0, 0, 0, 0, None);
         loop {
             let (late, rows) = match self.late {
                 Some(late) => late.beside(self.window_after(through)).await,
@@ -131,16 +158,21 @@ impl<'a> Drain<'a> {
                 if sent > 0 {
                     info!(sent, "the spool was drained");
                 }
-                if refused > 0 {
-                    warn!(refused, "messages that the broker refuses stay in the spool and are tried again");
+                if let Some(first) = first_refusal {
+                    warn!(refused, first, "messages that the broker refuses stay in the spool and are tried again");
                 }
-                return if refused + undecided == 0 { Pass::Emptied } else { Pass::Stuck { sent } };
+                return match (undecided, refused) {
+                    (0, 0) => Pass::Emptied,
+                    (0, _) => Pass::Refused { sent },
+                    _ => Pass::Stuck { sent },
+                };
             };
             through = last.id;
             let (waiting, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| late.contains(&row.id));
             let window = self.send(&rows).await;
             sent += window.confirmed.len();
             refused += window.refused;
+            first_refusal = first_refusal.or(window.first_refusal);
             undecided += waiting.len();
             if !self.remove(window.confirmed).await {
                 return Pass::Stopped;
@@ -180,6 +212,7 @@ impl<'a> Drain<'a> {
                 Some((row, Sent::Refused(reason))) => {
                     debug!(row, reason, "the broker refuses a spooled message");
                     window.refused += 1;
+                    window.first_refusal.get_or_insert(reason);
                 }
             }
         }
@@ -230,6 +263,7 @@ async fn readiness(primary: &mut watch::Receiver<QueueState>) {
 struct Window {
     confirmed: Vec<i64>,
     refused: usize,
+    first_refusal: Option<String>,
     /// Why the rest was not sent.
     failure: Option<String>,
 }

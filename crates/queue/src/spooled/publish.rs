@@ -1,4 +1,7 @@
 //! One message's way: the broker, else the spool, else an honest error.
+//!
+//! What the broker refuses for what it is, such as its size, is not spooled: it would be refused for ever, after a yes to its
+//! sender.
 
 use std::sync::Arc;
 
@@ -33,12 +36,11 @@ pub(super) async fn publish(core: &Arc<Core>, message: Message) -> Result<(), Pu
     }
     match ask_primary(core, &message).await {
         Answer::Confirmed => Ok(()),
+        // About this message only, so trust stays.
+        Answer::Failed(refused @ PublishError::Refused(_)) => Err(refused),
         Answer::Failed(error) => {
             let spooled = core.spool(&message).await;
-            // A refusal is about this message only.
-            if !matches!(error, PublishError::Refused(_)) {
-                core.trust.lose(&error.to_string());
-            }
+            core.trust.lose(&error.to_string());
             spooled.map(drop).map_err(|spool| neither(&error, &spool))
         }
         Answer::Silent(sending) => {
@@ -63,6 +65,7 @@ async fn last_resort(core: &Core, message: Message, spool: PublishError) -> Resu
             core.trust.restore();
             Ok(())
         }
+        Answer::Failed(refused @ PublishError::Refused(_)) => Err(refused),
         Answer::Failed(error) => Err(neither(&error, &spool)),
         Answer::Silent(_) => Err(neither(&silence(core), &spool)),
     }

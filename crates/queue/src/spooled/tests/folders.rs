@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::broker::Manner;
 use super::{Scene, emptied, eventually, publish};
 use crate::spooled::Spooled;
 use crate::testing::webhook;
@@ -33,6 +34,29 @@ async fn the_spool_of_an_instance_that_ended_is_drained_by_another_and_removed()
     emptied(&survivor).await;
     assert_eq!(scene.broker.taken(), [1, 2, 3]);
     eventually("its file is removed", || !settings.folder.join("1/queue.db").exists()).await;
+    survivor.close().await;
+}
+
+#[tokio::test]
+async fn a_spool_left_with_a_message_that_the_broker_refuses_is_kept_and_holds_up_no_other() {
+    let scene = Scene::new(QueueState::Starting);
+    let settings = SpoolSettings { adopt_every: Duration::from_millis(5), ..scene.settings() };
+    let (survivor, first, second) =
+        (scene.open_with(&settings), scene.open_with(&settings), scene.open_with(&settings));
+    publish(&first, 1..=3).await;
+    publish(&second, 4..=5).await;
+    scene.broker.behaves(Manner::RefuseOne(2));
+    first.close().await;
+    second.close().await;
+    scene.broker.becomes(QueueState::Ready);
+    eventually("the second one's file is removed", || !settings.folder.join("2/queue.db").exists()).await;
+    let mut taken = scene.broker.taken();
+    taken.sort_unstable();
+    assert_eq!(taken, [1, 3, 4, 5]);
+    assert!(settings.folder.join("1/queue.db").exists());
+    scene.broker.behaves(Manner::Accept);
+    eventually("it is removed once all of it is taken", || !settings.folder.join("1/queue.db").exists()).await;
+    assert_eq!(scene.broker.taken().last(), Some(&2));
     survivor.close().await;
 }
 

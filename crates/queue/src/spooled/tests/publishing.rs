@@ -36,12 +36,11 @@ async fn it_starts_and_accepts_without_any_broker_and_drains_in_order_once_there
 }
 
 #[tokio::test]
-async fn whatever_the_broker_says_against_a_message_it_is_kept() {
+async fn whatever_befalls_a_message_at_the_broker_it_is_kept() {
     for error in [
         PublishError::Full("rejected".to_owned()),
         PublishError::Unavailable("connection lost".to_owned()),
         PublishError::OutcomeUnknown("connection lost".to_owned()),
-        PublishError::Refused("no route".to_owned()),
     ] {
         let scene = Scene::new(QueueState::Ready);
         let spooled = scene.open();
@@ -53,6 +52,18 @@ async fn whatever_the_broker_says_against_a_message_it_is_kept() {
         emptied(&spooled).await;
         assert_eq!(scene.broker.taken(), [1], "{error}");
     }
+}
+
+#[tokio::test]
+async fn what_the_broker_refuses_for_what_it_is_is_refused_and_not_spooled() {
+    let scene = Scene::new(QueueState::Ready);
+    let spooled = scene.open();
+    scene.broker.behaves(Manner::RefuseOne(2));
+    let refused = spooled.publisher().publish(webhook(2)).await;
+    assert!(matches!(refused, Err(PublishError::Refused(_))), "{refused:?}");
+    publish(&spooled, [1, 3]).await;
+    assert_eq!((spooled.depth().messages, scene.broker.taken()), (0, vec![1, 3]));
+    assert_eq!(*spooled.state().borrow(), QueueState::Ready);
 }
 
 #[tokio::test]
