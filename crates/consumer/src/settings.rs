@@ -13,7 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Messages per batch, and so per transaction. A batch costs a few syncs to disk whatever its size: with 512 a backlog is
-    /// worked off about half as fast again as with 256, and beyond that little is won.
+    /// worked off about half as fast again as with 256, and beyond that little is won. From RabbitMQ come at
+    /// most a quarter of what is sent ahead.
     pub batch_messages_max: usize,
     /// Bytes per batch; one larger message makes a batch of its own.
     pub batch_bytes_max: usize,

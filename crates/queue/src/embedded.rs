@@ -1,9 +1,10 @@
 //! The embedded engine: one SQLite file, one writer thread with group commit.
 //!
 //! Start at [`EmbeddedQueue`]. Promises: a publish returns after its row was synced; what is not acknowledged comes back,
-//! also after SIGKILL, and its attempts are counted; after a loss of power what was acknowledged last may come back too; memory does not grow with what waits. How: rows are numbered in the
-//! order of their commits, so a batch is a range of numbers, and all that is kept of it is a row in `claims`, written
-//! before the batch is handed out and removed with the acknowledgement. Not here: several processes at one file.
+//! also after SIGKILL, and its attempts are counted; after a loss of power what was acknowledged last may come back too; memory
+//! does not grow with what waits. How: rows are numbered in the order of their commits, so a batch is a range of numbers, and all
+//! that is kept of it is a row in `claims`, written before the batch is handed out and removed with the acknowledgement. Not here:
+//! several processes at one file.
 
 mod books;
 mod claim;
