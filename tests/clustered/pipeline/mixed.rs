@@ -73,25 +73,25 @@ async fn keeps_and_converges(queue: Option<String>, store: Option<String>) {
     running.stop().await.unwrap();
 }
 
-fn rabbitmq() -> Option<String> {
-    Some(tokio::task::block_in_place(broker::new_virtual_host))
+fn rabbitmq() -> String {
+    tokio::task::block_in_place(broker::new_virtual_host)
 }
 
-fn postgres() -> Option<String> {
-    Some(tokio::task::block_in_place(|| database::shared().url(&database::new_database())))
+fn postgres() -> String {
+    tokio::task::block_in_place(|| database::shared().url(&database::new_database()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rabbitmq_with_the_embedded_store() {
-    keeps_and_converges(rabbitmq(), None).await;
+    keeps_and_converges(Some(rabbitmq()), None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_embedded_queue_with_postgres() {
-    keeps_and_converges(None, postgres()).await;
+    keeps_and_converges(None, Some(postgres())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rabbitmq_with_postgres_in_one_process() {
-    keeps_and_converges(rabbitmq(), postgres()).await;
+    keeps_and_converges(Some(rabbitmq()), Some(postgres())).await;
 }

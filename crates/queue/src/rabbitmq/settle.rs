@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lapin::Acker;
@@ -11,6 +12,10 @@ use lapin::options::{BasicAckOptions, BasicRejectOptions};
 use tokio::runtime::Handle;
 
 use crate::{Settle, Stale};
+
+/// An acknowledgement that lapin has not written by then is given up: with a connection that ends just then it may wait for
+/// ever, and the consumer with it. The broker delivers again what it did not hear of.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// The batches of one channel that are not settled yet, by the order in which they were taken.
 #[derive(Debug, Clone, Default)]
@@ -71,13 +76,14 @@ impl SettleOnChannel {
 #[async_trait]
 impl Settle for SettleOnChannel {
     async fn ack(self: Box<Self>) -> Result<(), Stale> {
-        let settled = if self.outstanding.is_oldest(self.number) {
-            self.ack_each(self.ackers.last().map_or(&[], std::slice::from_ref), true).await
+        let (ackers, multiple) = if self.outstanding.is_oldest(self.number) {
+            (self.ackers.last().map_or(&[] as &[Acker], std::slice::from_ref), true)
         } else {
-            self.ack_each(&self.ackers, false).await
+            (self.ackers.as_slice(), false)
         };
+        let settled = tokio::time::timeout(WRITTEN_WITHIN, self.ack_each(ackers, multiple)).await;
         self.outstanding.end(self.number);
-        settled
+        settled.unwrap_or_else(|_| Err(Stale(format!("it was not written within {WRITTEN_WITHIN:?}"))))
     }
 
     fn give_back(self: Box<Self>) {
@@ -86,7 +92,8 @@ impl Settle for SettleOnChannel {
             for acker in &self.ackers {
                 // `reject`, not `nack`: from RabbitMQ 4.3 on only a rejection counts towards the delivery limit. Where the
                 // channel is gone, the broker has requeued the message by itself.
-                if acker.reject(BasicRejectOptions { requeue: true }).await.is_err() {
+                let rejected = acker.reject(BasicRejectOptions { requeue: true });
+                if !matches!(tokio::time::timeout(WRITTEN_WITHIN, rejected).await, Ok(Ok(_))) {
                     break;
                 }
             }
