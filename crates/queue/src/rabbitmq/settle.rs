@@ -92,8 +92,9 @@ impl Settle for SettleOnChannel {
             for acker in &self.ackers {
                 // `reject`, not `nack`: from RabbitMQ 4.3 on only a rejection counts towards the delivery limit. Where the
                 // channel is gone, the broker has requeued the message by itself.
-                let rejected = acker.reject(BasicRejectOptions { requeue: true });
-                if !matches!(tokio::time::timeout(WRITTEN_WITHIN, rejected).await, Ok(Ok(_))) {
+                // Without a limit, since nobody waits for it: as long as one may not have gone out the batch stays open, lest
+                // a later acknowledgement of "everything up to this tag" takes with it what nobody stored.
+                if acker.reject(BasicRejectOptions { requeue: true }).await.is_err() {
                     break;
                 }
             }

@@ -5,7 +5,8 @@
 //! and never half of one. It may stay at one in between, as it does between two releases: programs of older versions work with
 //! each. So what is done stays done, and no step keeps the tables of another locked while it waits for its own. A step that is
 //! in the way of others waits shortly, is undone and put off (`step.rs`); whoever called is told so and calls again. What fails
-//! until a person acts is tried once a minute, by whichever process comes first. A newer schema is used as long as its `min_reader_version` says that this program may.
+//! until a person acts is tried once a minute, by whichever process comes first. A newer schema is used as long as its
+//! `min_reader_version` says that this program may.
 
 mod step;
 
