@@ -170,18 +170,20 @@ mod tests {
         }
     }
 
-    fn batch(channel: &Arc<Channel>, outstanding: &Outstanding, tags: &[u64]) -> Box<SettleOnChannel<Tag>> {
+    fn batch(channel: &Arc<Channel>, outstanding: &Outstanding, tags: &[u64]) -> SettleOnChannel<Tag> {
         let answers = tags.iter().map(|tag| Tag(*tag, Arc::clone(channel))).collect();
-        Box::new(SettleOnChannel::new(answers, outstanding.clone()))
+        SettleOnChannel::new(answers, outstanding.clone())
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_acknowledgement_that_is_never_written_is_given_up() {
         let (channel, outstanding) = (Channel::that_writes(0), Outstanding::default());
-        let Err(Stale(why)) = batch(&channel, &outstanding, &[1, 2]).ack().await else { panic!("it was not written") };
+        let Err(Stale(why)) = Box::new(batch(&channel, &outstanding, &[1, 2])).ack().await else {
+            panic!("it was not written")
+        };
         assert_eq!(why, "it was not written within 5s");
         channel.permits.add_permits(1);
-        batch(&channel, &outstanding, &[3]).ack().await.unwrap();
+        Box::new(batch(&channel, &outstanding, &[3])).ack().await.unwrap();
         // What the first one holds is stored: the second may take it along.
         assert_eq!(channel.written(), ["ack 3 and before"]);
     }
@@ -189,7 +191,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nothing_that_is_still_to_be_given_back_is_acknowledged_by_a_later_batch() {
         let (channel, outstanding) = (Channel::that_writes(1), Outstanding::default());
-        let [first, second, third] = [[1, 2], [3, 4], [5, 6]].map(|tags| batch(&channel, &outstanding, &tags));
+        let [first, second, third] =
+            [[1, 2], [3, 4], [5, 6]].map(|tags| Box::new(batch(&channel, &outstanding, &tags)));
         first.give_back();
         // Far longer than anything else here takes; the second rejection is still on its way.
         tokio::time::sleep(WRITTEN_WITHIN * 100).await;
@@ -208,7 +211,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn on_a_channel_that_is_gone_nothing_waits() {
         let (channel, outstanding) = (Channel::that_writes(0), Outstanding::default());
-        let [first, second] = [[1, 2], [3, 4]].map(|tags| batch(&channel, &outstanding, &tags));
+        let [first, second] = [[1, 2], [3, 4]].map(|tags| Box::new(batch(&channel, &outstanding, &tags)));
         channel.permits.close();
         first.give_back();
         assert_eq!(second.ack().await, Err(Stale("the channel is gone".to_owned())));
