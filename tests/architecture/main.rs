@@ -7,3 +7,4 @@ mod composition;
 mod dependencies;
 mod files;
 mod monitoring;
+mod releases;

@@ -6,6 +6,7 @@
 mod bench;
 mod ci;
 mod command;
+mod newest;
 mod packages;
 mod test;
 

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use crate::command;
 
@@ -30,7 +30,7 @@ pub(crate) fn ensure_installed() -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    if !(is_root() && Path::new("/usr/bin/apt-get").exists()) {
+    if !may_install() {
         bail!(
             "the tests need Debian packages that are not installed: {}. Install them (`sudo apt-get install \
              --no-install-recommends {}`) and run this again; the tests that need no server run with `cargo test`",
@@ -38,13 +38,31 @@ pub(crate) fn ensure_installed() -> Result<()> {
             missing.join(" "),
         );
     }
+    install(&missing)?;
+    let still = self::missing();
+    if still.is_empty() { Ok(()) } else { bail!("installed, but not found where expected: {}", still.join(", ")) }
+}
+
+/// Makes sure of what makes another Debian's root folder; an error says why it is not there.
+pub(crate) fn ensure_debootstrap() -> Result<()> {
+    let package = Package { name: "debootstrap", shown_by: "/usr/sbin/debootstrap" };
+    if exists(package.shown_by) {
+        return Ok(());
+    }
+    ensure!(may_install(), "the Debian package {} is not installed", package.name);
+    install(&[package.name])
+}
+
+fn may_install() -> bool {
+    is_root() && Path::new("/usr/bin/apt-get").exists()
+}
+
+fn install(packages: &[&str]) -> Result<()> {
     let quiet = [("DEBIAN_FRONTEND", "noninteractive")];
     command::run("apt-get", &["update", "--quiet"], &quiet)?;
     let mut install = vec!["install", "--quiet", "--yes", "--no-install-recommends"];
-    install.extend(&missing);
-    command::run("apt-get", &install, &quiet)?;
-    let still = self::missing();
-    if still.is_empty() { Ok(()) } else { bail!("installed, but not found where expected: {}", still.join(", ")) }
+    install.extend(packages);
+    command::run("apt-get", &install, &quiet)
 }
 
 fn missing() -> Vec<&'static str> {
@@ -59,7 +77,8 @@ fn exists(pattern: &str) -> bool {
     }
 }
 
-fn is_root() -> bool {
+/// Whether this is root.
+pub(crate) fn is_root() -> bool {
     // The owner of this very process's folder in /proc is its effective user.
     std::os::unix::fs::MetadataExt::uid(&match std::fs::metadata("/proc/self") {
         Ok(metadata) => metadata,

@@ -4,9 +4,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::RabbitMq;
@@ -76,18 +75,12 @@ fn definitions_for(host: &str) -> Result<String> {
     Ok(definitions.to_string())
 }
 
-/// Runs `deploy/postgres/init.sh` on an empty database of a server, as its superuser.
-pub(super) fn initialise_database(binaries: &Path, port: u16, database: &str) -> Result<()> {
-    let secrets = deployment::path("secrets/demo");
-    let script = deployment::text("postgres/init.sh")?.replace("/run/secrets", &secrets.to_string_lossy());
-    let search = std::env::join_paths([binaries, Path::new("/usr/bin"), Path::new("/bin")])?;
-    let mut bash = Command::new("bash");
-    bash.args(["-c", &script]).env_clear().env("PATH", search);
-    bash.envs([("PGHOST", "127.0.0.1"), ("PGPORT", &port.to_string())]);
-    bash.envs([("POSTGRES_USER", "postgres"), ("POSTGRES_DB", database)]);
-    let output = bash.output().context("bash could not be started")?;
-    ensure!(output.status.success(), "deploy/postgres/init.sh failed\n{}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
+/// `deploy/postgres/init.sh`, and the secrets that it reads, put into `folder`.
+pub(super) fn initialisation(folder: &Path) -> Result<String> {
+    for secret in ["store_url", "postgres_monitoring_password"] {
+        std::fs::copy(deployment::path("secrets/demo").join(secret), folder.join(secret))?;
+    }
+    Ok(deployment::text("postgres/init.sh")?.replace("/run/secrets", &folder.to_string_lossy()))
 }
 
 /// User and password of the database's owner, as in an address.

@@ -1,4 +1,4 @@
-//! A private PostgreSQL of Debian's package: its own cluster in its own folder, default durability, the committed roles.
+//! A private PostgreSQL of a Debian package: its own cluster in its own folder, default durability, the committed roles.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,12 +8,14 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::deployed;
 use super::ports::free_port;
 use super::process::{self, ServerProcess};
-use super::{deployed, user};
+use super::release::Release;
 use crate::{deployment, usage};
 
-const VERSIONS: &str = "/usr/lib/postgresql";
+/// The package's user.
+const USER: &str = "postgres";
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running server. Its data outlives [`Postgres::kill`] and [`Postgres::start`], and goes with the value.
@@ -21,7 +23,12 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Postgres {
     server: Option<ServerProcess>,
     folder: TempDir,
+    release: Release,
     binaries: PathBuf,
+    /// The package of this version.
+    package: String,
+    /// What the package says, for errors.
+    version: String,
     port: u16,
     /// User and password of the databases' owner.
     owner: String,
@@ -35,10 +42,30 @@ const PASSWORD_RULES: &str = "host all finlinkd,monitoring 127.0.0.1/32 scram-sh
 impl Postgres {
     /// Makes a cluster with the database `finlinkd` in it, starts it and waits until it answers.
     pub fn launch() -> Result<Self> {
-        let binaries = newest_binaries()?;
+        let release = Release::asked_for()?;
+        let (binaries, package) = release.postgres()?;
+        let version = release.version_of(&package)?;
         let folder = tempfile::Builder::new().prefix("finlinkd-postgres-").tempdir()?;
-        user::give_folder_to("postgres", folder.path())?;
-        let mut initdb = Command::new(binaries.join("initdb"));
+        release.give_folder_to(USER, folder.path())?;
+        let (owner, port) = (deployed::owner_of_database()?, free_port()?);
+        let mut server = Self { server: None, folder, release, binaries, package, version, port, owner };
+        server.initialise()?;
+        server.put_first_rules(PASSWORD_RULES)?;
+        server.start()?;
+        server.query("postgres", &format!("CREATE DATABASE {FIRST_DATABASE}"))?;
+        server.run_first_script(FIRST_DATABASE)?;
+        Ok(server)
+    }
+
+    /// A program of the package that runs as its user.
+    fn program(&self, name: &str) -> Result<Command> {
+        let mut command = self.release.program_of(USER, &self.binaries.join(name), &self.package)?;
+        command.current_dir(self.folder.path());
+        Ok(command)
+    }
+
+    fn initialise(&self) -> Result<()> {
+        let mut initdb = self.program("initdb")?;
         initdb.args([
             "--auth=trust",
             "--username=postgres",
@@ -47,29 +74,34 @@ impl Postgres {
             "--no-sync",
             "--pgdata",
         ]);
-        initdb.arg(folder.path().join("data")).current_dir(folder.path());
-        user::run_as("postgres", &mut initdb)?;
+        initdb.arg(self.folder.path().join("data"));
         let output = initdb.output().context("initdb could not be started")?;
         ensure!(output.status.success(), "initdb failed\n{}", String::from_utf8_lossy(&output.stderr));
-        let owner = deployed::owner_of_database()?;
-        let mut server = Self { server: None, folder, binaries, port: free_port()?, owner };
-        server.put_first_rules(PASSWORD_RULES)?;
-        server.start()?;
-        server.query("postgres", &format!("CREATE DATABASE {FIRST_DATABASE}"))?;
-        deployed::initialise_database(&server.binaries, server.port, FIRST_DATABASE)?;
-        Ok(server)
+        Ok(())
+    }
+
+    /// Runs `deploy/postgres/init.sh` on an empty database, as its superuser.
+    fn run_first_script(&self, database: &str) -> Result<()> {
+        let script = deployed::initialisation(self.folder.path())?;
+        let search = std::env::join_paths([self.binaries.as_path(), Path::new("/usr/bin"), Path::new("/bin")])?;
+        let mut bash = self.release.program(Path::new("/usr/bin/bash"), "bash")?;
+        bash.args(["-c", &script]).env_clear().env("PATH", search);
+        bash.envs([("PGHOST", "127.0.0.1"), ("PGPORT", &self.port.to_string())]);
+        bash.envs([("POSTGRES_USER", "postgres"), ("POSTGRES_DB", database)]);
+        let output = bash.output().context("bash could not be started")?;
+        ensure!(output.status.success(), "deploy/postgres/init.sh failed\n{}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
     }
 
     /// Starts the server again on its data, after [`Postgres::kill`] or [`Postgres::stop`].
     pub fn start(&mut self) -> Result<()> {
         let folder = self.folder.path();
-        let mut command = Command::new(self.binaries.join("postgres"));
+        let mut command = self.program("postgres")?;
         command.arg("-D").arg(folder.join("data")).args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
-        command.arg("-k").arg(folder).current_dir(folder);
-        user::run_as("postgres", &mut command)?;
-        let mut server = ServerProcess::start("PostgreSQL", command, &folder.join("server.log"))?;
-        let (port, binaries) = (self.port, self.binaries.clone());
-        server.wait_until(PATIENCE, || accepts(&binaries, port))?;
+        command.arg("-k").arg(folder);
+        let name = format!("PostgreSQL {}", self.version);
+        let mut server = ServerProcess::start(&name, command, &folder.join("server.log"))?;
+        server.wait_until(PATIENCE, || self.accepts())?;
         self.server = Some(server);
         Ok(())
     }
@@ -113,6 +145,27 @@ impl Postgres {
         }
     }
 
+    /// Whether it takes connections.
+    fn accepts(&self) -> bool {
+        let ask = || -> Result<bool> {
+            let mut command = self.program("pg_isready")?;
+            command.args(["--quiet", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres"]);
+            Ok(command.status()?.success())
+        };
+        ask().unwrap_or(false)
+    }
+
+    /// The version that the server says it is.
+    pub fn version(&self) -> Result<String> {
+        let version = self.query("postgres", "SHOW server_version")?;
+        version.split_whitespace().next().map(str::to_owned).context("PostgreSQL says no version")
+    }
+
+    /// Its package, which has its version in its name.
+    pub fn package(&self) -> &str {
+        &self.package
+    }
+
     /// The port it listens on.
     pub fn port(&self) -> u16 {
         self.port
@@ -142,7 +195,7 @@ impl Postgres {
 
     /// Runs SQL with `psql` as the superuser and returns what it printed, unaligned and without headings.
     pub fn query(&self, database: &str, sql: &str) -> Result<String> {
-        let mut command = Command::new(self.binaries.join("psql"));
+        let mut command = self.program("psql")?;
         command.args([
             "--no-psqlrc",
             "--tuples-only",
@@ -152,7 +205,7 @@ impl Postgres {
             "--command",
             sql,
         ]);
-        command.arg(self.superuser_url(database)).current_dir(self.folder.path());
+        command.arg(self.superuser_url(database));
         let output = command.output().context("psql could not be started")?;
         ensure!(output.status.success(), "psql failed on {sql}\n{}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -182,7 +235,7 @@ impl Postgres {
         let mut command = Command::new("openssl");
         command.args(["req", "-new", "-x509", "-nodes", "-subj", "/CN=localhost", "-days", "30"]);
         command.args(["-out", "data/server.crt", "-keyout", "data/server.key"]).current_dir(self.folder.path());
-        user::run_as("postgres", &mut command)?;
+        self.release.run_as(USER, &mut command)?;
         let output = command.output().context("openssl could not be started")?;
         ensure!(output.status.success(), "openssl failed\n{}", String::from_utf8_lossy(&output.stderr));
         self.query("postgres", "ALTER SYSTEM SET ssl = on")?;
@@ -207,25 +260,4 @@ fn signal_all(processes: &[u32], signal: Signal) -> Result<()> {
         kill_process(process, signal)?;
     }
     Ok(())
-}
-
-fn newest_binaries() -> Result<PathBuf> {
-    let version = |path: &Path| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
-    std::fs::read_dir(VERSIONS)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.join("bin/initdb").exists())
-        .max_by_key(|path| version(path))
-        .map(|path| path.join("bin"))
-        .context(
-            "PostgreSQL is not installed: `cargo xtask test` installs it as root, or install the Debian package postgresql",
-        )
-}
-
-fn accepts(binaries: &Path, port: u16) -> bool {
-    let mut command = Command::new(binaries.join("pg_isready"));
-    command.args(["--quiet", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", "postgres"]);
-    command.status().is_ok_and(|status| status.success())
 }

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 /// tests is never dropped, and a test may be killed).
 #[derive(Debug)]
 pub struct ServerProcess {
-    name: &'static str,
+    name: String,
     child: Child,
     log: PathBuf,
     guard: Child,
@@ -23,8 +23,8 @@ pub struct ServerProcess {
 const GUARD: &str = r#"cat >/dev/null; kill -9 "$1" 2>/dev/null; rm -rf "$2""#;
 
 impl ServerProcess {
-    /// Starts `command` with its output appended to `log`.
-    pub fn start(name: &'static str, mut command: Command, log: &Path) -> Result<Self> {
+    /// Starts `command` with its output appended to `log`; errors call it `name`.
+    pub fn start(name: &str, mut command: Command, log: &Path) -> Result<Self> {
         let output = File::options().create(true).append(true).open(log)?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = command.spawn().with_context(|| format!("{name} could not be started"))?;
@@ -33,7 +33,7 @@ impl ServerProcess {
         guard.args(["-c", GUARD, "guard", &child.id().to_string()]).arg(folder);
         guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let guard = guard.spawn().context("the guard of a server could not be started")?;
-        Ok(Self { name, child, log: log.to_owned(), guard })
+        Ok(Self { name: name.to_owned(), child, log: log.to_owned(), guard })
     }
 
     /// Its process id.

@@ -99,7 +99,7 @@ fn program(name: &str, package: &str) -> Result<Command> {
 }
 
 /// Starts a server in its folder and waits until it takes connections.
-fn started(name: &'static str, mut command: Command, folder: &Path, address: SocketAddr) -> Result<ServerProcess> {
+fn started(name: &str, mut command: Command, folder: &Path, address: SocketAddr) -> Result<ServerProcess> {
     command.current_dir(folder);
     let mut server = ServerProcess::start(name, command, &folder.join("server.log"))?;
     server.wait_until(PATIENCE, || TcpStream::connect(address).is_ok())?;

@@ -1,4 +1,4 @@
-//! A private RabbitMQ of Debian's package: one node, its own port mapper, its own folder.
+//! A private RabbitMQ of a Debian package: one node, its own port mapper, its own folder.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -12,9 +12,12 @@ use tempfile::TempDir;
 
 use super::ports::free_port;
 use super::process::ServerProcess;
-use super::user;
+use super::release::Release;
 
 const BIN: &str = "/usr/lib/rabbitmq/bin";
+const PACKAGE: &str = "rabbitmq-server";
+/// The package's user.
+const USER: &str = "rabbitmq";
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How the node is set up.
@@ -35,6 +38,9 @@ pub struct RabbitMq {
     node: Option<ServerProcess>,
     _mapper: ServerProcess,
     folder: TempDir,
+    release: Release,
+    /// What the package says, for errors.
+    version: String,
     name: String,
     port: u16,
     mapper_port: u16,
@@ -44,33 +50,29 @@ pub struct RabbitMq {
 impl RabbitMq {
     /// Starts a node and waits until it speaks AMQP.
     pub fn launch(options: &RabbitMqOptions) -> Result<Self> {
-        ensure!(
-            Path::new(BIN).join("rabbitmq-server").exists(),
-            "RabbitMQ is not installed: `cargo xtask test` installs it as root, or install the Debian package rabbitmq-server"
-        );
+        let release = Release::asked_for()?;
         let folder = tempfile::Builder::new().prefix("finlinkd-rabbitmq-").tempdir()?;
         let (port, mapper_port, distribution_port) = (free_port()?, free_port()?, free_port()?);
         write_configuration(folder.path(), port, options)?;
-        user::give_folder_to("rabbitmq", folder.path())?;
-        let mut mapper = Command::new("epmd");
+        release.give_folder_to(USER, folder.path())?;
+        let mut mapper = release.program(Path::new("/usr/bin/epmd"), "erlang-base")?;
         mapper.args(["-address", "127.0.0.1", "-port", &mapper_port.to_string()]);
         let mapper = ServerProcess::start("epmd", mapper, &folder.path().join("epmd.log"))?;
-        let name = format!("finlinkd{port}@localhost");
-        let mut server = Self { node: None, _mapper: mapper, folder, name, port, mapper_port, distribution_port };
+        let (name, version) = (format!("finlinkd{port}@localhost"), release.version_of(PACKAGE)?);
+        let mut server =
+            Self { node: None, _mapper: mapper, folder, release, version, name, port, mapper_port, distribution_port };
         server.start()?;
         Ok(server)
     }
 
     /// Starts the node again on its data, after [`RabbitMq::kill`] or [`RabbitMq::stop`].
     pub fn start(&mut self) -> Result<()> {
-        let mut command = Command::new(Path::new(BIN).join("rabbitmq-server"));
-        self.set_environment(&mut command);
+        let mut command = self.program("rabbitmq-server")?;
         // Replaces the shell by the node itself, so that signals reach it and nothing is left behind.
         command.env("RUNNING_UNDER_SYSTEMD", "1");
-        user::run_as("rabbitmq", &mut command)?;
-        let mut node = ServerProcess::start("RabbitMQ", command, &self.log())?;
+        let mut node = ServerProcess::start(&format!("RabbitMQ {}", self.version), command, &self.log())?;
         let port = self.port;
-        node.wait_until(PATIENCE, || speaks_amqp(port))?;
+        node.wait_until(PATIENCE, || greeting(port).is_ok())?;
         self.node = Some(node);
         Ok(())
     }
@@ -100,10 +102,8 @@ impl RabbitMq {
 
     /// Runs `rabbitmqctl` on the node and returns what it printed.
     pub fn control(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = Command::new(Path::new(BIN).join("rabbitmqctl"));
+        let mut command = self.program("rabbitmqctl")?;
         command.arg("--node").arg(&self.name).args(arguments);
-        self.set_environment(&mut command);
-        user::run_as("rabbitmq", &mut command)?;
         let output = command.output().context("rabbitmqctl could not be started")?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         let complaint = String::from_utf8_lossy(&output.stderr);
@@ -114,6 +114,11 @@ impl RabbitMq {
     /// Raises the memory alarm (every publisher is blocked), or ends it.
     pub fn memory_alarm(&self, on: bool) -> Result<()> {
         self.control(&["set_vm_memory_high_watermark", if on { "0" } else { "0.4" }]).map(drop)
+    }
+
+    /// The version that the node says it is.
+    pub fn version(&self) -> Result<String> {
+        version_in(&greeting(self.port)?).context("RabbitMQ's greeting has no version")
     }
 
     /// The port it speaks AMQP on.
@@ -147,10 +152,13 @@ impl RabbitMq {
         self.folder.path().join("node.log")
     }
 
-    fn set_environment(&self, command: &mut Command) {
+    /// A program of the package, set up for the node.
+    fn program(&self, name: &str) -> Result<Command> {
         let folder = self.folder.path();
+        let mut command = self.release.program_of(USER, &Path::new(BIN).join(name), PACKAGE)?;
         command
             .env("HOME", folder)
+            .env("LANG", "C.UTF-8")
             .env("ERL_EPMD_PORT", self.mapper_port.to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env("RABBITMQ_NODENAME", &self.name)
@@ -162,6 +170,7 @@ impl RabbitMq {
             .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("enabled_plugins"))
             .current_dir(folder);
+        Ok(command)
     }
 }
 
@@ -188,15 +197,25 @@ fn write_configuration(folder: &Path, port: u16, options: &RabbitMqOptions) -> R
     Ok(())
 }
 
-/// Whether the port answers a protocol header with a `connection.start` frame.
-fn speaks_amqp(port: u16) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-        stream.write_all(b"AMQP\x00\x00\x09\x01")?;
-        let mut first = [0];
-        stream.read_exact(&mut first)?;
-        Ok(first == [1])
-    };
-    ask().unwrap_or(false)
+/// The answer to a protocol header: a `connection.start` frame, in which the broker says what it is.
+fn greeting(port: u16) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    stream.write_all(b"AMQP\x00\x00\x09\x01")?;
+    // Its kind (a method), its channel, and how many bytes follow.
+    let mut head = [0; 7];
+    stream.read_exact(&mut head)?;
+    let [1, _, _, length @ ..] = head else { return Err(std::io::Error::other("this is no AMQP")) };
+    let mut frame = Vec::new();
+    stream.take(u32::from_be_bytes(length).into()).read_to_end(&mut frame)?;
+    Ok(frame)
+}
+
+/// The long string `version` among the properties in a greeting.
+fn version_in(greeting: &[u8]) -> Option<String> {
+    const FIELD: &[u8] = b"\x07versionS";
+    let start = greeting.windows(FIELD.len()).position(|window| window == FIELD)? + FIELD.len();
+    let (length, text) = greeting[start..].split_first_chunk()?;
+    let text = text.get(..u32::from_be_bytes(*length) as usize)?;
+    String::from_utf8(text.to_vec()).ok()
 }
