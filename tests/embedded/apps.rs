@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use tests::customer::APP;
 use tests::finlink::{ConnectionStatus, Endpoint, as_listed};
+use tests::looking::{array, bare, eventually};
+use tests::scene::Scene;
 use tests::sender::Sender;
-
-use super::scene::{APP, Scene, array, bare, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_apps_with_two_secrets_live_side_by_side() {
@@ -21,14 +22,14 @@ async fn two_apps_with_two_secrets_live_side_by_side() {
     let to_other = Sender { app: "other".to_owned(), key: Arc::clone(&scene.key), ..sender.clone() };
     scene.finlink.world(|world| world.put(&other.client_id, &ConnectionStatus::pending("BBBBBBBBBB")));
     let kept = [sender.send("AAAAAAAAAA").await.unwrap(), to_other.send("BBBBBBBBBB").await.unwrap()];
-    scene.keeps(&kept).await;
+    scene.person().finds(&kept).await;
 
     let truth = || {
         let others = scene.finlink.world(|world| world.connections(&other.client_id));
         [scene.truth(), others.iter().map(|connection| as_listed("other", connection)).collect()].concat()
     };
     eventually("both apps equal the truth", async || {
-        let listed: Vec<_> = scene.listed().await.iter().map(bare).collect();
+        let listed: Vec<_> = scene.person().connections().await.iter().map(bare).collect();
         if listed == truth() { Ok(()) } else { Err(format!("{listed:#?}")) }
     })
     .await;
@@ -53,7 +54,7 @@ async fn an_app_whose_client_id_changed_is_not_mixed_with_the_one_before() {
     let running = scene.setup.run().await.unwrap();
     scene.converges(&running).await;
     running.stop().await.unwrap();
-    let before = scene.listed().await;
+    let before = scene.person().connections().await;
 
     let another = scene.finlink.world(tests::finlink::World::add_app);
     scene.setup = scene.setup.with_app(APP, &another);
@@ -65,8 +66,8 @@ async fn an_app_whose_client_id_changed_is_not_mixed_with_the_one_before() {
     let named = |client_id: &str| message.contains(client_id);
     assert!(named(&scene.app.client_id) && named(&another.client_id), "which is which: {message}");
     let kept = scene.sender(&running).await.send("AAAAAAAAAA").await.unwrap();
-    scene.keeps(&[kept]).await;
-    assert_eq!(scene.listed().await, before, "the other app's empty list is no deletion");
+    scene.person().finds(&[kept]).await;
+    assert_eq!(scene.person().connections().await, before, "the other app's empty list is no deletion");
     assert!(scene.finlink.asked().iter().all(|asked| asked.client_id != another.client_id), "nothing is asked for it");
     running.stop().await.unwrap();
 }

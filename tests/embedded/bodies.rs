@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use tests::finlink::{ConnectionStatus, Endpoint, now_text};
+use tests::looking::{bare, counter, eventually};
+use tests::scene::Scene;
 use tests::sender::{naming, receipt};
 use tests::signing::{claims_of, claims_of_no_body, sha256};
 use tokio::time::Instant;
-
-use super::scene::{Scene, bare, counter, eventually};
 
 /// `{"connectionToken":"AAAAAAAAAA"}` in gzip.
 const GZIPPED: &[u8] = &[
@@ -51,8 +51,8 @@ async fn a_body_of_any_kind_is_kept_as_it_came() {
         sent.push((receipt(&answer).unwrap_or_else(|why| panic!("{what}: {why}")), sha256(body)));
     }
     let receipts: Vec<String> = sent.iter().map(|(receipt, _)| receipt.clone()).collect();
-    scene.keeps(&receipts).await;
-    let webhooks = scene.webhooks().await;
+    scene.person().finds(&receipts).await;
+    let webhooks = scene.person().webhooks().await;
     for (receipt, hash) in &sent {
         assert_eq!(webhooks[receipt]["body_sha256"], json!(hash));
     }
@@ -75,7 +75,7 @@ async fn a_whole_status_in_a_body_writes_no_state_whether_bound_or_not() {
     let running = scene.setup.run().await.unwrap();
     let sender = scene.sender(&running).await;
     scene.converges(&running).await;
-    let before = scene.listed().await;
+    let before = scene.person().connections().await;
     let lie = json!({
         "credentialsToken": "AAAAAAAAAA", "status": "ERRORED", "entity": "a bank of mine", "updatedAt": now_text(),
         "lastSync": "2037-01-01T00:00:00.000Z", "restoreToken": "6a2f1e0c-1111-4222-8333-444455556666",
@@ -87,7 +87,7 @@ async fn a_whole_status_in_a_body_writes_no_state_whether_bound_or_not() {
     scene.finlink.wait_for_more(Endpoint::Single, 1).await.unwrap();
     assert!(scene.finlink.count(Endpoint::Single) > singles, "it was looked at");
     scene.finlink.wait_for_more(Endpoint::List, 1).await.unwrap();
-    let after = scene.listed().await;
+    let after = scene.person().connections().await;
     assert_eq!(after.iter().map(bare).collect::<Vec<_>>(), scene.truth());
     assert_eq!(after[0]["version"], before[0]["version"], "nothing changed, so there is no new version");
     running.stop().await.unwrap();
@@ -148,7 +148,7 @@ async fn a_known_connection_is_read_once_in_ten_seconds_however_many_webhooks_na
     scene.finlink.wait_for_more(Endpoint::Single, 1).await.unwrap();
     flood.accepts(flood.accepted() + 100).await.unwrap();
     let heard = flood.stop().await.unwrap();
-    scene.keeps(&heard.receipts).await;
+    scene.person().finds(&heard.receipts).await;
     let hinted = eventually("every hint is counted", async || {
         let told = scene.setup.json(&["connections", "explain", "AAAAAAAAAA", "--json"]).await.unwrap();
         let hints = told["refresh"]["hint_no"].as_u64().unwrap();

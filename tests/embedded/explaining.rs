@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use tests::finlink::ConnectionStatus;
-
-use super::scene::{Scene, eventually};
+use tests::looking::eventually;
+use tests::scene::Scene;
 
 const DAY_MIN: i64 = 24 * 60;
 

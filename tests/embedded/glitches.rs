@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use tests::binary::Finlinkd;
 use tests::finlink::{Asked, ConnectionStatus, Endpoint, Fault};
-
-use super::scene::{Scene, array, counter, eventually};
+use tests::looking::{array, counter, eventually};
+use tests::scene::Scene;
 
 const TOKENS: [&str; 3] = ["AAAAAAAAAA", "BBBBBBBBBB", "CCCCCCCCCC"];
 
@@ -27,7 +27,7 @@ async fn told_of(running: &Finlinkd, token: &str) -> Vec<String> {
 async fn nothing_is_deleted(scene: &Scene, running: &Finlinkd) {
     let deleted = scene.setup.json(&["connections", "list", "--deleted", "--json"]).await.unwrap();
     assert_eq!(deleted, json!([]));
-    assert_eq!(scene.listed().await.len(), TOKENS.len());
+    assert_eq!(scene.person().connections().await.len(), TOKENS.len());
     for token in TOKENS {
         let told = told_of(running, token).await;
         assert!(!told.iter().any(|kind| kind.contains("deleted")), "{token}: {told:?}");
@@ -77,7 +77,7 @@ async fn lists_that_are_empty_cut_or_broken_delete_nothing() {
 async fn odd_single_answers_change_nothing() {
     let scene = Scene::brisk().await;
     let running = started(&scene).await;
-    let before = scene.listed().await;
+    let before = scene.person().connections().await;
     let odd = [
         Fault::Cut,
         Fault::Text(""),
@@ -97,7 +97,7 @@ async fn odd_single_answers_change_nothing() {
     }
     scene.finlink.wait_for_more(Endpoint::List, 2).await.unwrap();
     let versions = |listed: &[Value]| listed.iter().map(|one| one["version"].clone()).collect::<Vec<_>>();
-    assert_eq!(versions(&scene.listed().await), versions(&before));
+    assert_eq!(versions(&scene.person().connections().await), versions(&before));
     nothing_is_deleted(&scene, &running).await;
     running.stop().await.unwrap();
 }

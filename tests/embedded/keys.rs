@@ -4,62 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-use tests::binary::Finlinkd;
+use tests::customer::APP;
 use tests::finlink::{ConnectionStatus, Endpoint, Fault};
+use tests::looking::eventually;
+use tests::scene::{Scene, outcomes};
 use tests::sender::{Sender, naming, receipt};
 use tests::signing::{SigningKey, claims_of};
-
-use super::scene::{APP, Scene, eventually, outcomes};
-
-/// A sender whose key Finlink does not know.
-async fn stranger(scene: &Scene, running: &Finlinkd) -> Sender {
-    Sender { key: Arc::new(SigningKey::generate().unwrap()), ..scene.sender(running).await }
-}
-
-/// Waits until this webhook's verification is `word`.
-async fn becomes(scene: &Scene, receipt: &str, word: &str) {
-    eventually(&format!("the webhook is {word}"), async || {
-        let webhooks = scene.webhooks().await;
-        match webhooks.get(receipt).map(|webhook| webhook["verification"].clone()) {
-            Some(Value::String(found)) if found == word => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_of_an_unknown_key_waits_without_effect_until_the_key_is_known() {
-    let mut scene = Scene::plain().await;
-    for (name, value) in [
-        ("UPSTREAM__KEY_QUESTIONS_APART", "100ms"),
-        ("SCHEDULE__HINTED_READS_APART", "100ms"),
-        ("RULES__UNKNOWN_KEY_WITHIN", "6s"),
-    ] {
-        scene.setup.set(name, value);
-    }
-    scene.put(&ConnectionStatus::ready("AAAAAAAAAA"));
-    let running = scene.setup.run().await.unwrap();
-    scene.converges(&running).await;
-    scene.put(&ConnectionStatus::ready("AAAAAAAAAA").failed(true));
-    let stranger = stranger(&scene, &running).await;
-    let webhook = stranger.send("AAAAAAAAAA").await.unwrap();
-    assert_eq!(outcomes(&running, APP, "pending").await, 1);
-    becomes(&scene, &webhook, "pending").await;
-    scene.finlink.wait_for_more(Endpoint::Key, 1).await.unwrap();
-    assert_eq!(scene.finlink.count(Endpoint::Single), 0, "an unverified webhook has no effect");
-
-    scene.finlink.world(|world| world.publish_key(&stranger.key)).unwrap();
-    becomes(&scene, &webhook, "verified").await;
-    scene.converges(&running).await;
-    eventually("the receiver knows the key", async || {
-        stranger.send("AAAAAAAAAA").await.unwrap();
-        if outcomes(&running, APP, "accepted").await > 0 { Ok(()) } else { Err("it does not".to_owned()) }
-    })
-    .await;
-    running.stop().await.unwrap();
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_finlink_denies_again_and_again_rejects_its_webhooks() {
@@ -67,9 +17,9 @@ async fn a_key_that_finlink_denies_again_and_again_rejects_its_webhooks() {
     scene.put(&ConnectionStatus::ready("AAAAAAAAAA"));
     let running = scene.setup.run().await.unwrap();
     scene.converges(&running).await;
-    let stranger = stranger(&scene, &running).await;
+    let stranger = scene.stranger(&running).await;
     let forged = stranger.send("INVENTEDAA").await.unwrap();
-    becomes(&scene, &forged, "rejected").await;
+    scene.person().finds_verified(&forged, "rejected").await;
     let denied = scene.finlink.asked();
     let denied = denied.iter().filter(|asked| asked.endpoint == Endpoint::Key && asked.status == 404).count();
     assert!(denied >= 3, "one denial is not enough: {denied}");
@@ -84,16 +34,16 @@ async fn failures_to_ask_for_a_key_reject_nothing() {
     let running = scene.setup.run().await.unwrap();
     scene.converges(&running).await;
     scene.finlink.world(|world| world.set_fault(Endpoint::Key, Some(Fault::Status(500))));
-    let stranger = stranger(&scene, &running).await;
+    let stranger = scene.stranger(&running).await;
     let webhook = stranger.send("AAAAAAAAAA").await.unwrap();
     // More often, and for longer, than denials would need.
     scene.finlink.wait_for_more(Endpoint::Key, 8).await.unwrap();
-    becomes(&scene, &webhook, "pending").await;
+    scene.person().finds_verified(&webhook, "pending").await;
     scene.finlink.world(|world| {
         world.publish_key(&stranger.key).unwrap();
         world.set_fault(Endpoint::Key, None);
     });
-    becomes(&scene, &webhook, "verified").await;
+    scene.person().finds_verified(&webhook, "verified").await;
     running.stop().await.unwrap();
 }
 
@@ -102,20 +52,20 @@ async fn a_pending_webhook_that_only_claims_a_key_is_rejected_by_it() {
     let scene = Scene::brisk().await;
     scene.finlink.world(|world| world.set_fault(Endpoint::Key, Some(Fault::Status(503))));
     let running = scene.setup.run().await.unwrap();
-    let true_key = stranger(&scene, &running).await;
+    let true_key = scene.stranger(&running).await;
     let impostor = Sender { key: Arc::new(true_key.key.impostor().unwrap()), ..true_key.clone() };
     let forged = impostor.send("AAAAAAAAAA").await.unwrap();
     let genuine = true_key.send("BBBBBBBBBB").await.unwrap();
     let tampered = true_key.post_with(&claims_of(b"{}"), &naming("CCCCCCCCCC")).await.unwrap();
     let tampered = receipt(&tampered).unwrap();
-    scene.keeps(&[forged.clone(), genuine.clone(), tampered.clone()]).await;
+    scene.person().finds(&[forged.clone(), genuine.clone(), tampered.clone()]).await;
     scene.finlink.world(|world| {
         world.publish_key(&true_key.key).unwrap();
         world.set_fault(Endpoint::Key, None);
     });
-    becomes(&scene, &genuine, "verified").await;
-    becomes(&scene, &forged, "rejected").await;
-    becomes(&scene, &tampered, "rejected").await;
+    scene.person().finds_verified(&genuine, "verified").await;
+    scene.person().finds_verified(&forged, "rejected").await;
+    scene.person().finds_verified(&tampered, "rejected").await;
     let subjects: Vec<String> = scene.finlink.asked().into_iter().map(|asked| asked.subject).collect();
     assert!(!subjects.iter().any(|subject| ["AAAAAAAAAA", "CCCCCCCCCC"].contains(&subject.as_str())), "{subjects:?}");
     running.stop().await.unwrap();
@@ -154,7 +104,7 @@ async fn invented_keys_do_not_keep_out_a_key_that_finlink_changes_to() {
     })
     .await;
 
-    let changed = stranger(&scene, &running).await;
+    let changed = scene.stranger(&running).await;
     let asked = async || {
         let asked = scene.finlink.asked().into_iter().filter(|asked| asked.endpoint == Endpoint::Key);
         asked.map(|asked| asked.subject).collect::<Vec<_>>()
@@ -166,7 +116,7 @@ async fn invented_keys_do_not_keep_out_a_key_that_finlink_changes_to() {
         genuine.push(changed.send("AAAAAAAAAA").await.unwrap());
     }
     for receipt in &genuine {
-        becomes(&scene, receipt, "verified").await;
+        scene.person().finds_verified(receipt, "verified").await;
     }
     let kid = changed.key.kid.to_string();
     let asked = asked().await;
@@ -193,7 +143,7 @@ async fn a_flood_of_invented_keys_is_bounded_and_storms_nobody() {
     scene.introduces(&known, &running).await;
     let (mut pending, mut refused) = (0, 0);
     for number in 0..200 {
-        let stranger = stranger(&scene, &running).await;
+        let stranger = scene.stranger(&running).await;
         let answer = stranger.post(&naming(&format!("INVENT{number:04}"))).await.unwrap();
         match answer.status() {
             200 => pending += 1,

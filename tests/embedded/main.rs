@@ -5,16 +5,14 @@
 
 mod apps;
 mod bodies;
-mod convergence;
-mod crashes;
 mod explaining;
 mod glitches;
+mod hints;
 mod keys;
 mod metrics;
 mod overload;
 mod politeness;
 mod requests;
-mod scene;
 mod signatures;
 mod starts;
 mod stopping;

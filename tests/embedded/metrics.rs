@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use tests::finlink::ConnectionStatus;
+use tests::looking::eventually;
+use tests::scene::Scene;
 use tests::sender::naming;
-
-use super::scene::{Scene, eventually};
 
 /// The design's list, with the labels that it names. Left out is what only a broker has: `broker_connected`,
 /// `publish_confirm_duration_seconds` and `events_unrouted_total`.
@@ -53,7 +53,7 @@ async fn every_promised_metric_is_there_with_its_labels_and_none_per_connection(
     let sender = scene.sender(&running).await;
     scene.converges(&running).await;
     scene.put(&ConnectionStatus::ready("AAAAAAAAAA").failed(true));
-    scene.keeps(&[sender.send("AAAAAAAAAA").await.unwrap()]).await;
+    scene.person().finds(&[sender.send("AAAAAAAAAA").await.unwrap()]).await;
     sender.post_signed("a.b.c", &naming("AAAAAAAAAA")).await.unwrap();
     scene.converges(&running).await;
 

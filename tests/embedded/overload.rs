@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use tests::customer::APP;
 use tests::finlink::ConnectionStatus;
 use tests::http::Wire;
+use tests::scene::Scene;
 use tests::sender::{Sender, naming};
 use tests::usage::resident_bytes;
-
-use super::scene::{APP, Scene};
 
 /// What the process may take, built without optimisation.
 const RESIDENT_BYTES_MAX: u64 = 150 * 1024 * 1024;
@@ -33,7 +33,7 @@ async fn twenty_thousand_webhooks_wait_for_a_dead_finlink_in_bounded_memory() {
     flood.accepts(WEBHOOKS).await.unwrap();
     let heard = flood.stop().await.unwrap();
     assert!(heard.broken.is_empty() && heard.refused.is_empty(), "{:?} {:?}", heard.broken, heard.refused);
-    scene.keeps(&heard.receipts).await;
+    scene.person().finds(&heard.receipts).await;
     let resident = resident_bytes(running.id()).unwrap();
     assert!(resident <= RESIDENT_BYTES_MAX, "{} MiB", resident >> 20);
     scene.finlink.world(|world| world.set_down(false));
@@ -53,7 +53,7 @@ async fn thousands_of_slow_senders_stop_nobody() {
     let sender = scene.sender(&running).await;
     let slow = slow_senders(&sender, SLOW).await;
     let kept = sender.send("AAAAAAAAAA").await.unwrap();
-    scene.keeps(&[kept]).await;
+    scene.person().finds(&[kept]).await;
     let resident = resident_bytes(running.id()).unwrap();
     assert!(resident <= RESIDENT_BYTES_MAX, "{} MiB", resident >> 20);
     assert_eq!(running.admin("/readyz").await.unwrap().status(), 200);

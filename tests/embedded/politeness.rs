@@ -1,10 +1,11 @@
-//! Finlink is never stormed: not after an outage, not by logins, not when another program fights for the session.
+//! Finlink is never stormed: not after an outage, and not by logins.
 
 use std::time::{Duration, Instant};
 
-use tests::finlink::{Asked, ConnectionStatus, Endpoint, Fault, World};
-
-use super::scene::{APP, Scene, counter, eventually};
+use tests::customer::APP;
+use tests::finlink::{Asked, ConnectionStatus, Endpoint, Fault};
+use tests::looking::eventually;
+use tests::scene::Scene;
 
 fn at(asked: &[Asked], endpoint: Endpoint) -> Vec<Instant> {
     asked.iter().filter(|asked| asked.endpoint == endpoint).map(|asked| asked.at).collect()
@@ -47,7 +48,7 @@ async fn an_outage_with_a_backlog_of_hints_is_waited_out_and_caught_up_at_the_se
     let flood = scene.sender(&running).await.flood(&names, 4).unwrap();
     flood.accepts(280).await.unwrap();
     let heard = flood.stop().await.unwrap();
-    scene.keeps(&heard.receipts).await;
+    scene.person().finds(&heard.receipts).await;
     scene
         .finlink
         .wait_until_asked("it tries again while Finlink is down", |asked| asked.len() >= before + 6)
@@ -63,41 +64,6 @@ async fn an_outage_with_a_backlog_of_hints_is_waited_out_and_caught_up_at_the_se
     // One more for two clocks that do not tick together.
     assert!(busiest_second(&times) <= PER_SECOND + 1, "{} in a second", busiest_second(&times));
     assert_eq!(at(&asked, Endpoint::Login).len(), 1, "an outage is no reason to log in");
-    running.stop().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_thief_of_sessions_is_named_and_logins_grow_further_apart() {
-    let mut scene = Scene::brisk().await;
-    scene.setup.set("UPSTREAM__LOGIN_APART_MAX", "4s");
-    scene.put(&ConnectionStatus::ready("AAAAAAAAAA"));
-    let running = scene.setup.run().await.unwrap();
-    let steal = |world: &mut World| {
-        let (id, secret) = (&scene.app.client_id, &scene.app.client_secret);
-        world.log_in(id, secret, &serde_json::json!(null)).unwrap();
-    };
-    for logins in 1..=5 {
-        let enough = |asked: &Vec<Asked>| {
-            let last = asked.iter().rposition(|asked| asked.endpoint == Endpoint::Login);
-            at(asked, Endpoint::Login).len() == logins
-                && last.is_some_and(|last| {
-                    asked[last..].iter().any(|asked| asked.status == 200 && asked.endpoint != Endpoint::Login)
-                })
-        };
-        scene.finlink.wait_until_asked("a session that is used", enough).await.unwrap();
-        scene.finlink.world(steal);
-    }
-    running.said("another program logs in with this app's secret").await.unwrap();
-    scene.finlink.wait_for_more(Endpoint::Login, 1).await.unwrap();
-    let logins = at(&scene.finlink.asked(), Endpoint::Login);
-    let gaps: Vec<Duration> = logins.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert!(gaps.iter().all(|gap| *gap >= Duration::from_millis(900)), "{gaps:?}");
-    assert!(gaps[4] >= Duration::from_millis(3500), "they grow apart: {gaps:?}");
-    assert!(counter(&running, r#"finlinkd_session_stolen_total{app="main"}"#).await >= 2);
-    let told = running.count_logged(|record| record.to_string().contains("another program logs in"));
-    assert_eq!(told, 1, "a person is told once");
-    scene.put(&ConnectionStatus::ready("AAAAAAAAAA").failed(true));
-    scene.converges(&running).await;
     running.stop().await.unwrap();
 }
 
@@ -137,7 +103,7 @@ async fn a_refused_login_is_named_and_not_hammered() {
     assert!(!told.to_string().contains("a wrong secret"), "{told}");
     let sender = scene.sender(&running).await;
     let webhook = sender.send("AAAAAAAAAA").await.unwrap();
-    scene.keeps(&[webhook]).await;
+    scene.person().finds(&[webhook]).await;
     scene.finlink.wait_for_more(Endpoint::Login, 2).await.unwrap();
     let logins = at(&scene.finlink.asked(), Endpoint::Login);
     let gaps: Vec<Duration> = logins.windows(2).map(|pair| pair[1] - pair[0]).collect();

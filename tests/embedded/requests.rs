@@ -1,11 +1,12 @@
 //! Requests that are no webhook, or too much of one: each has its answer and its counter, and the next good one is taken.
 
 use tests::binary::Finlinkd;
+use tests::customer::APP;
 use tests::http::{Message, Wire, once};
+use tests::looking::eventually;
+use tests::scene::{Scene, outcomes};
 use tests::sender::{Sender, naming, receipt};
 use tests::signing::{claims_of, request};
-
-use super::scene::{APP, Scene, outcomes};
 
 /// The design's limits.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -42,8 +43,8 @@ impl Receiver {
     /// A good webhook is still taken and kept, and nothing else is.
     async fn keeps_only(self, mut receipts: Vec<String>) {
         receipts.push(self.sender.send("AAAAAAAAAA").await.unwrap());
-        self.scene.keeps(&receipts).await;
-        assert_eq!(self.scene.webhooks().await.len(), receipts.len());
+        self.scene.person().finds(&receipts).await;
+        assert_eq!(self.scene.person().webhooks().await.len(), receipts.len());
         self.running.stop().await.unwrap();
     }
 }
@@ -135,7 +136,7 @@ async fn a_body_that_stops_half_way_is_given_up_and_counted() {
     let mut gone = Wire::open(receiver.sender.address).await.unwrap();
     gone.send(half).await.unwrap();
     gone.reset();
-    let ended = super::scene::eventually("a sender that went away is counted", async || {
+    let ended = eventually("a sender that went away is counted", async || {
         let broken = outcomes(&receiver.running, APP, "body_broken").await;
         let abandoned = outcomes(&receiver.running, APP, "abandoned").await;
         if broken + abandoned == 1 { Ok(()) } else { Err(format!("{broken} broken, {abandoned} abandoned")) }

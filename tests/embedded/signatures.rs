@@ -4,11 +4,12 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tests::customer::APP;
 use tests::finlink::{ConnectionStatus, Endpoint};
+use tests::looking::eventually;
+use tests::scene::{Scene, outcomes};
 use tests::sender::{naming, receipt};
 use tests::signing::{claims_of, claims_of_no_body, request, sha256};
-
-use super::scene::{APP, Scene, eventually, outcomes};
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -89,8 +90,8 @@ async fn a_signature_that_does_not_hold_is_refused_counted_and_without_effect() 
     }
 
     sent.push(sender.send("AAAAAAAAAA").await.unwrap());
-    scene.keeps(&sent).await;
-    assert_eq!(scene.webhooks().await.len(), sent.len(), "nothing that was refused is recorded");
+    scene.person().finds(&sent).await;
+    assert_eq!(scene.person().webhooks().await.len(), sent.len(), "nothing that was refused is recorded");
     let asked = scene.finlink.asked();
     assert!(
         asked.iter().all(|asked| asked.subject != "BBBBBBBBBB"),
@@ -111,9 +112,9 @@ async fn a_token_without_claims_or_a_day_old_holds_as_finlink_may_repeat_it() {
     for claims in [json!({}), json!({"iat": now - 24 * 60 * 60}), json!({"iat": now + 60}), json!({"exp": now + 60})] {
         receipts.push(receipt(&sender.post_with(&claims, &naming("AAAAAAAAAA")).await.unwrap()).unwrap());
     }
-    scene.keeps(&receipts).await;
+    scene.person().finds(&receipts).await;
     let decided = eventually("all are verified", async || {
-        let webhooks = scene.webhooks().await;
+        let webhooks = scene.person().webhooks().await;
         let open: Vec<&Value> = webhooks.values().filter(|webhook| webhook["verification"] != "verified").collect();
         if open.is_empty() { Ok(()) } else { Err(format!("{open:#?}")) }
     });

@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 use tests::binary::Setup;
+use tests::customer::APP;
 use tests::finlink::Credentials;
-
-use super::scene::{APP, Scene};
+use tests::scene::Scene;
 
 /// A complete setup whose Finlink nobody needs to ask.
 fn setup(folder: &tempfile::TempDir) -> Setup {
@@ -119,7 +119,7 @@ async fn a_folder_in_use_by_another_process_is_named_and_the_other_is_not_distur
     let (_, told) = refused(&scene.setup).await;
     assert!(told.contains(scene.folder().to_str().unwrap()) && told.contains("in use"), "{told}");
     let kept = scene.sender(&running).await.send("AAAAAAAAAA").await.unwrap();
-    scene.keeps(&[kept]).await;
+    scene.person().finds(&[kept]).await;
     running.kill().await.unwrap();
     scene.setup.run().await.unwrap().stop().await.unwrap();
 }

@@ -2,9 +2,9 @@
 
 use tests::finlink::ConnectionStatus;
 use tests::http::Wire;
+use tests::looking::{counter, eventually};
+use tests::scene::Scene;
 use tests::sender::{naming, receipt};
-
-use super::scene::{Scene, counter, eventually};
 
 const TOKENS: [&str; 3] = ["AAAAAAAAAA", "BBBBBBBBBB", "CCCCCCCCCC"];
 
@@ -32,7 +32,7 @@ async fn sigterm_under_load_cuts_no_request_and_loses_nothing() {
     let status = running.ended().await.unwrap();
     assert_eq!(status.code(), Some(0));
 
-    let kept = scene.webhooks().await;
+    let kept = scene.person().webhooks().await;
     let lost: Vec<&String> = heard.receipts.iter().filter(|receipt| !kept.contains_key(*receipt)).collect();
     assert!(lost.is_empty(), "recorded before the end, not after the next start: {lost:?}");
 }
@@ -63,5 +63,5 @@ async fn a_body_that_is_half_way_when_the_listener_closes_may_come_to_its_end() 
     let kept = receipt(&answer).unwrap();
     assert!(answer.closes(), "the sender is told to come to somebody else next time: {answer:?}");
     assert_eq!(running.ended().await.unwrap().code(), Some(0));
-    assert!(scene.webhooks().await.contains_key(&kept));
+    assert!(scene.person().webhooks().await.contains_key(&kept));
 }

@@ -56,3 +56,22 @@ pub async fn counter(running: &Finlinkd, series: &str) -> u64 {
     let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     value.map_or(0, |value| value.parse().unwrap())
 }
+
+/// Waits until nothing is in the spool of an ingress.
+pub async fn drained(ingress: &Finlinkd) {
+    let empty = eventually("the spool is empty", async || match counter(ingress, "finlinkd_spool_messages").await {
+        0 => Ok(()),
+        left => Err(format!("{left} messages are in it\n{}", ingress.last_lines())),
+    });
+    empty.await;
+}
+
+/// Waits until `/readyz` says this of a process, or of a part of it.
+pub async fn is_said_to_be(process: &Finlinkd, part: Option<&str>, status: &str) -> Value {
+    let said = eventually(status, async || {
+        let health = process.admin("/readyz").await.unwrap().json().unwrap();
+        let found = part.map_or(&health["status"], |part| &health["parts"][part]["status"]);
+        if found == status { Ok(health) } else { Err(format!("{health:#}")) }
+    });
+    said.await
+}

@@ -27,16 +27,18 @@ const TESTS: &[&str] = &["test", "--workspace", "--features", "tests/servers"];
 const ON_THE_NEWEST: &[&str] = &[
     "--test",
     "clustered",
+    "--test",
+    "scenarios",
     "--",
     "servers::",
     "broker::",
     "database::",
     "pipeline::broker_away::",
-    "pipeline::database_away::",
-    "pipeline::kills::",
     "pipeline::relay::",
     "pipeline::set_aside::",
     "pipeline::strangers::",
+    // Every scenario, on the pair of engines that are servers.
+    "::clustered",
 ];
 
 /// Installs what is missing, where it may, and runs every test of the workspace.

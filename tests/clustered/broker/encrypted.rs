@@ -4,10 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use tests::looking::eventually;
+use tests::cluster::{Cluster, Queue, TOKENS};
+use tests::looking::{drained, eventually, is_said_to_be};
 use tests::servers::{RabbitMq, RabbitMqOptions, free_port};
-
-use crate::pipeline::cluster::{Cluster, Queue, TOKENS, drained, is_said_to_be};
 
 /// Makes an authority, and a certificate for `localhost` that it vouches for.
 fn certify(folder: &Path) {

@@ -13,7 +13,7 @@ mod sizes;
 mod threads;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,17 +22,11 @@ use queue::rabbitmq::{Addresses, RabbitMq as Engine, Settings};
 use queue::{Batch, BatchLimits, Content, Message, Publisher, QueueState, Subscription};
 use secrecy::SecretString;
 use tests::proxy::FaultProxy;
-use tests::servers::{RabbitMq, RabbitMqOptions, VirtualHost};
+pub(crate) use tests::servers::shared::{broker as shared, deployed, new_virtual_host};
 use uuid::Uuid;
 
 /// How long a test waits for something that must come.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// One broker for the tests that break nothing; each works in a virtual host of its own.
-pub(crate) fn shared() -> &'static RabbitMq {
-    static SHARED: OnceLock<RabbitMq> = OnceLock::new();
-    SHARED.get_or_init(|| RabbitMq::launch(&RabbitMqOptions::default()).unwrap())
-}
 
 /// The name of the virtual host of an address.
 fn virtual_host_of(url: &str) -> &str {
@@ -43,17 +37,6 @@ fn virtual_host_of(url: &str) -> &str {
 fn limit_connections(url: &str, count: i32) {
     let limits = format!("{{\"max-connections\": {count}}}");
     shared().control(&["set_vhost_limits", "--vhost", virtual_host_of(url), &limits]).unwrap();
-}
-
-/// The address of a new virtual host of the shared broker.
-pub(crate) fn new_virtual_host() -> String {
-    let name = format!("test-{}", Uuid::new_v4().simple());
-    shared().create_virtual_host(&name).unwrap()
-}
-
-/// A new virtual host of the shared broker, with the committed topology and users.
-pub(crate) fn deployed() -> VirtualHost {
-    VirtualHost::another(shared(), &format!("test-{}", Uuid::new_v4().simple())).unwrap()
 }
 
 /// Impatient settings. Only a test that kills its broker has a reason to let a new queue settle.

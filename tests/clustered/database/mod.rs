@@ -10,27 +10,11 @@ mod together;
 mod transactions;
 mod values;
 
-use std::sync::OnceLock;
-
 use secrecy::SecretString;
 use store::postgres::{Address, PostgresStore, Settings};
 use store::{MigrateMode, Rules};
 use tests::http::PATIENCE;
-use tests::servers::Postgres;
-use uuid::Uuid;
-
-/// One server for the tests that break nothing; each works in a database of its own.
-pub(crate) fn shared() -> &'static Postgres {
-    static SHARED: OnceLock<Postgres> = OnceLock::new();
-    SHARED.get_or_init(|| Postgres::launch().unwrap())
-}
-
-/// The name of a new, empty database of the shared server.
-pub(crate) fn new_database() -> String {
-    let name = format!("test_{}", Uuid::new_v4().simple());
-    shared().create_database(&name).unwrap();
-    name
-}
+pub(crate) use tests::servers::shared::{database as shared, new_database};
 
 fn address(url: &str) -> Address {
     Address::Given(SecretString::from(url.to_owned()))

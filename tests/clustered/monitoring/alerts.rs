@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use lapin::{BasicProperties, Connection, ConnectionProperties};
+use tests::cluster::TOKENS;
 use tests::looking::eventually;
 
 use super::queries::every_query_answers;
 use super::scene::Scene;
-use crate::pipeline::cluster::TOKENS;
 use crate::pipeline::strangers::publish;
 
 /// Connections over which forgeries come.
@@ -78,7 +78,7 @@ impl Scene {
     /// A delivery is gone from the store, of a run of ingress that ended an hour ago by its last mark.
     async fn a_delivery_is_lost(&mut self) {
         self.roles.take("ingress-1").stop().await.unwrap();
-        self.cluster.books_are_right(1).await;
+        self.cluster.person().books_are_right(1).await;
         let lose = "DELETE FROM deliveries WHERE receipt = (SELECT receipt FROM deliveries ORDER BY receipt LIMIT 1);
             UPDATE checkpoints SET recorded_at = recorded_at - 3600000000";
         tokio::task::block_in_place(|| self.database.query("finlinkd", lose).unwrap());

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use simulator::{Settings, Simulator};
+use tests::cluster::{Cluster, Queue};
+use tests::customer::APP;
 use tests::finlink::Credentials;
 use tests::looking::eventually;
+use tests::processes::Processes;
 use tests::roles::role_of;
 use tests::scraping;
 use tests::servers::{Postgres, PostgresExporter, Prometheus, RabbitMq, RabbitMqOptions, VirtualHost, free_port};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-
-use crate::pipeline::cluster::{APP, Cluster, Queue, Roles};
 
 const ALL: [&str; 5] = ["reconciler-1", "ingress-1", "consumer-1", "consumer-2", "feed-1"];
 
@@ -22,7 +23,7 @@ const ALL: [&str; 5] = ["reconciler-1", "ingress-1", "consumer-1", "consumer-2",
 pub(super) struct Scene {
     pub(super) prometheus: Prometheus,
     pub(super) cluster: Cluster,
-    pub(super) roles: Roles,
+    pub(super) roles: Processes,
     pub(super) broker: RabbitMq,
     pub(super) database: Postgres,
     /// Where each target of the configuration is.

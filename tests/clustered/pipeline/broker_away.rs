@@ -1,12 +1,13 @@
-//! The broker is not there yet, dies, freezes, blocks, or loses its queue: the ingress answers 200 and the spool covers it.
+//! The broker is not there yet, freezes, blocks, or loses its queue: the ingress answers 200 and the spool covers it. That it
+//! dies is a scenario of `tests/scenarios`.
 
 use tests::binary::Finlinkd;
+use tests::cluster::{Cluster, Queue, TOKENS};
 use tests::http::Message;
-use tests::looking::{counter, eventually};
+use tests::looking::{counter, drained, eventually, is_said_to_be};
 use tests::sender::{naming, receipt};
 use tests::servers::{RabbitMq, RabbitMqOptions, VirtualHost, free_port};
 
-use super::cluster::{Cluster, Queue, TOKENS, drained, is_said_to_be};
 use crate::database;
 
 /// Webhooks sent in each state of the broker.
@@ -43,7 +44,7 @@ async fn an_ingress_answers_and_spools_whatever_the_broker_does() {
     tokio::task::block_in_place(|| broker.start().unwrap());
     let consumer = cluster.start("consumer-1").await;
     drained(&ingress).await;
-    cluster.keeps(&acknowledged).await;
+    cluster.person().finds(&acknowledged).await;
     is_said_to_be(&ingress, Some("queue"), "ready").await;
 
     // Frozen: its sockets stay open, and nobody answers.
@@ -55,36 +56,23 @@ async fn an_ingress_answers_and_spools_whatever_the_broker_does() {
     accepted(&cluster, &ingress, &mut acknowledged).await;
     broker.thaw().unwrap();
     drained(&ingress).await;
-    cluster.keeps(&acknowledged).await;
+    cluster.person().finds(&acknowledged).await;
 
     // Out of memory: it reads from no publisher.
     tokio::task::block_in_place(|| broker.memory_alarm(true).unwrap());
     accepted(&cluster, &ingress, &mut acknowledged).await;
     tokio::task::block_in_place(|| broker.memory_alarm(false).unwrap());
     drained(&ingress).await;
-    cluster.keeps(&acknowledged).await;
-
-    // A restart in order, under load.
-    let flood = cluster.flood(&ingress).await;
-    flood.accepts(WEBHOOKS).await.unwrap();
-    tokio::task::block_in_place(|| broker.stop().unwrap());
-    flood.accepts(flood.accepted() + WEBHOOKS).await.unwrap();
-    tokio::task::block_in_place(|| broker.start().unwrap());
-    flood.accepts(flood.accepted() + WEBHOOKS).await.unwrap();
-    let heard = flood.stop().await.unwrap();
-    assert!(heard.refused.is_empty() && heard.broken.is_empty(), "{:?} {:?}", heard.refused, heard.broken);
-    acknowledged.extend(heard.receipts);
-    drained(&ingress).await;
-    cluster.keeps(&acknowledged).await;
+    cluster.person().finds(&acknowledged).await;
 
     // The queue is deleted, which takes what is in it along: nothing is.
     tokio::task::block_in_place(|| broker.control(&["delete_queue", "finlinkd.webhooks"]).unwrap());
     accepted(&cluster, &ingress, &mut acknowledged).await;
     drained(&ingress).await;
-    cluster.keeps(&acknowledged).await;
+    cluster.person().finds(&acknowledged).await;
 
     ingress.stop().await.unwrap();
-    cluster.books_are_right(1).await;
+    cluster.person().books_are_right(1).await;
     consumer.stop().await.unwrap();
 }
 

@@ -3,13 +3,15 @@
 
 use tests::binary::Finlinkd;
 use tests::circumstances::with_a_clock_off_by;
+use tests::cluster::{Cluster, TOKENS};
+use tests::customer::APP;
+use tests::feed::events_once;
 use tests::finlink::ConnectionStatus;
 use tests::looking::{array, eventually};
 use tests::roles::role_of;
 use tests::sender::naming;
 use tokio::task::block_in_place;
 
-use super::cluster::{APP, Cluster, TOKENS, events_once};
 use crate::database;
 
 async fn start(cluster: &Cluster, name: &str, hours: i32) -> Finlinkd {
@@ -25,7 +27,7 @@ async fn hosts_whose_clocks_are_hours_apart_work_together() {
     let behind = start(&cluster, "ingress-2", -3).await;
     let consumer = start(&cluster, "consumer-1", -3).await;
     let feed = start(&cluster, "feed-1", 1).await;
-    cluster.converges(|| cluster.truth()).await;
+    cluster.converges().await;
     first.said("ahead of the database's").await.unwrap();
     consumer.said("behind the database's").await.unwrap();
 
@@ -47,17 +49,17 @@ async fn hosts_whose_clocks_are_hours_apart_work_together() {
     let second = start(&cluster, "reconciler-2", -2).await;
     first.kill().await.unwrap();
     cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
-    cluster.converges(|| cluster.truth()).await;
-    cluster.keeps(&[acknowledged]).await;
+    cluster.converges().await;
+    cluster.person().finds(&[acknowledged]).await;
     // Nor does anything that the first one scheduled wait for hours.
     cluster.put_all(&TOKENS.map(|token| ConnectionStatus::ready(token).failed(true)));
-    cluster.converges(|| cluster.truth()).await;
+    cluster.converges().await;
     let fresh = feed.api(&format!("/v1/connections/{}?fresh_within=60s", TOKENS[0])).await.unwrap().json().unwrap();
     assert_eq!(fresh["fresh"], true, "{fresh}");
     events_once(&feed).await;
 
     // Both are seen to be alive, and one that died is seen to be dead: by when their marks were recorded.
-    cluster.books_are_right(2).await;
+    cluster.person().books_are_right(2).await;
     ahead.kill().await.unwrap();
     behind.stop().await.unwrap();
     for process in [consumer, second, feed] {
@@ -66,7 +68,7 @@ async fn hosts_whose_clocks_are_hours_apart_work_together() {
     let (_, name) = cluster.store.rsplit_once('/').unwrap();
     let hour_later = "UPDATE checkpoints SET recorded_at = recorded_at - 3600000000";
     block_in_place(|| database::shared().query(name, hour_later).unwrap());
-    cluster.books_are_right(1).await;
+    cluster.person().books_are_right(1).await;
     let runs = array(cluster.ask(&["ledger", "verify", "--json"]).await);
     let mut verdicts: Vec<_> = runs.iter().filter_map(|run| run["verdict"].as_str()).collect();
     verdicts.sort_unstable();
@@ -78,7 +80,7 @@ async fn what_a_person_does_goes_by_the_databases_clock() {
     let cluster = Cluster::shared().await;
     cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
     let reconciler = cluster.start("reconciler-1").await;
-    cluster.converges(|| cluster.truth()).await;
+    cluster.converges().await;
     reconciler.stop().await.unwrap();
     let (_, name) = cluster.store.rsplit_once('/').unwrap();
     let query = |sql: &str| block_in_place(|| database::shared().query(name, sql).unwrap());

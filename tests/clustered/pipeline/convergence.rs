@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 use simulator::{Ended, Settings, Simulator};
+use tests::cluster::Cluster;
+use tests::customer::APP;
+use tests::feed::events_once;
 use tests::finlink::{Credentials, as_listed};
 use tests::http::PATIENCE;
 use tests::looking::eventually;
 use tokio_util::sync::CancellationToken;
-
-use super::cluster::{APP, Cluster, events_once};
 
 const ALL: [&str; 7] = ["reconciler-1", "reconciler-2", "ingress-1", "ingress-2", "consumer-1", "consumer-2", "feed-1"];
 
@@ -55,14 +56,14 @@ async fn scaled_roles_converge_under_duplicates_disorder_loss_and_forgeries() {
     assert_eq!(rest.await.expect("the world comes to rest").unwrap(), Ended::Quiet);
 
     let truth: Vec<Value> = simulator.truth().connections.iter().map(|one| as_listed(APP, one)).collect();
-    cluster.converges(|| truth.clone()).await;
+    cluster.person().sees(|| truth.clone()).await;
     let tally = simulator.tally();
     assert_eq!(tally.given_up, 0, "{tally:?}");
     let receipts: Vec<String> = tally.receipts.iter().map(|receipt| receipt.id.to_string()).collect();
-    cluster.keeps(&receipts).await;
+    cluster.person().finds(&receipts).await;
     let forged: Vec<String> =
         tally.receipts.iter().filter(|receipt| receipt.forged).map(|receipt| receipt.id.to_string()).collect();
-    let listed = cluster.webhooks().await;
+    let listed = cluster.person().webhooks().await;
     assert_eq!(listed.len(), receipts.len(), "nothing is listed that was not acknowledged");
     assert!(forged.iter().all(|receipt| listed[receipt]["verification"] != "verified"), "a forgery counts");
 
@@ -79,6 +80,6 @@ async fn scaled_roles_converge_under_duplicates_disorder_loss_and_forgeries() {
     events.await;
     assert_eq!(tally.asked.logins, 1, "a standby does not log in: {:?}", tally.asked);
     roles.stop().await;
-    cluster.books_are_right(2).await;
+    cluster.person().books_are_right(2).await;
     simulator.stop().await;
 }

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use tests::binary::Finlinkd;
 use tests::circumstances::on_a_disk_of;
+use tests::cluster::{Cluster, TOKENS};
 use tests::http::Message;
-use tests::looking::counter;
+use tests::looking::{counter, drained, is_said_to_be};
 use tests::proxy::{Fault, FaultProxy};
 use tests::sender::{Sender, receipt};
 
-use super::cluster::{Cluster, TOKENS, drained, is_said_to_be};
 use crate::broker;
 
 /// For everything that an ingress keeps: twice what a spool leaves free.
@@ -79,8 +79,8 @@ async fn a_full_disk_refuses_what_it_cannot_keep_and_keeps_what_it_has_taken() {
     acknowledged.push(sender.send(TOKENS[0]).await.unwrap());
     std::fs::remove_file(filling).unwrap();
     drained(&ingress).await;
-    cluster.keeps(&acknowledged).await;
+    cluster.person().finds(&acknowledged).await;
     ingress.stop().await.unwrap();
-    cluster.books_are_right(1).await;
+    cluster.person().books_are_right(1).await;
     consumer.stop().await.unwrap();
 }

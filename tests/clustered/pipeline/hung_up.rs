@@ -1,11 +1,11 @@
 //! Senders who hung up, a broker that went silent, and then a stop: what they had sent is kept, and the books know it.
 
+use tests::cluster::{Cluster, Queue, TOKENS};
 use tests::http::Wire;
-use tests::looking::{counter, eventually};
+use tests::looking::{counter, drained, eventually, is_said_to_be};
 use tests::proxy::{Fault, FaultProxy};
 use tests::sender::naming;
 
-use super::cluster::{Cluster, Queue, TOKENS, drained, is_said_to_be};
 use crate::broker;
 
 const HUNG_UP: usize = 20;
@@ -47,13 +47,13 @@ async fn what_was_under_way_when_an_ingress_stops_before_a_silent_broker_is_in_i
     let ingress = cluster.start("ingress-1").await;
     drained(&ingress).await;
     acknowledged.push(cluster.sender(&ingress).await.send(TOKENS[0]).await.unwrap());
-    cluster.keeps(&acknowledged).await;
-    let kept = eventually("what was under way is listed", async || match cluster.webhooks().await.len() {
+    cluster.person().finds(&acknowledged).await;
+    let kept = eventually("what was under way is listed", async || match cluster.person().webhooks().await.len() {
         count if count == HUNG_UP + acknowledged.len() => Ok(()),
         count => Err(format!("{count} webhooks are")),
     });
     kept.await;
     ingress.stop().await.unwrap();
-    cluster.books_are_right(2).await;
+    cluster.person().books_are_right(2).await;
     consumer.stop().await.unwrap();
 }

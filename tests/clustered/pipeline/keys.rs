@@ -1,21 +1,9 @@
 //! Keys on their way from the reconciler to an ingress elsewhere: unknown, learned, and kept on disk.
 
-use tests::looking::eventually;
+use tests::cluster::{Cluster, TOKENS};
+use tests::customer::APP;
+use tests::looking::{eventually, is_said_to_be};
 use tests::sender::{Sender, naming};
-
-use super::cluster::{APP, Cluster, TOKENS, is_said_to_be};
-
-/// Waits until a webhook is listed with this verification.
-async fn verification(cluster: &Cluster, receipt: &str, wanted: &str) {
-    let listed = eventually(wanted, async || {
-        let webhooks = cluster.webhooks().await;
-        match webhooks.get(receipt).map(|webhook| webhook["verification"].clone()) {
-            Some(found) if found == wanted => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
-    });
-    listed.await;
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_reconciler_webhooks_are_kept_and_known_keys_survive_a_restart() {
@@ -23,10 +11,10 @@ async fn without_a_reconciler_webhooks_are_kept_and_known_keys_survive_a_restart
     let mut roles = cluster.start_all(&["consumer-1", "ingress-1"]).await;
     is_said_to_be(roles.get("ingress-1"), Some("keys"), "degraded").await;
     let early = cluster.sender(roles.get("ingress-1")).await.send(TOKENS[0]).await.unwrap();
-    verification(&cluster, &early, "pending").await;
+    cluster.person().finds_verified(&early, "pending").await;
 
     roles.put("reconciler-1", cluster.start("reconciler-1").await);
-    verification(&cluster, &early, "verified").await;
+    cluster.person().finds_verified(&early, "verified").await;
     let refused = |sender: Sender| async move {
         let forger = Sender { key: std::sync::Arc::new(sender.key.impostor().unwrap()), ..sender };
         let answer = forger.post(&naming(TOKENS[1])).await.unwrap();
@@ -43,6 +31,6 @@ async fn without_a_reconciler_webhooks_are_kept_and_known_keys_survive_a_restart
     assert_eq!(sender.app, APP);
     refused(sender.clone()).await.expect("keys are read from disk before the first webhook");
     let late = sender.send(TOKENS[0]).await.unwrap();
-    verification(&cluster, &late, "verified").await;
+    cluster.person().finds_verified(&late, "verified").await;
     roles.stop().await;
 }

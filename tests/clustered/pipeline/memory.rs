@@ -11,14 +11,14 @@ use queue::{Message, Publisher, QueueState};
 use secrecy::SecretString;
 use serde_json::json;
 use tests::binary::Finlinkd;
-use tests::looking::eventually;
+use tests::cluster::{Cluster, Queue, TOKENS};
+use tests::customer::APP;
+use tests::looking::{eventually, is_said_to_be};
 use tests::servers::Postgres;
 use tests::usage;
 use tests::workspace;
 use uuid::Uuid;
 
-use super::cluster::{APP, Cluster, Queue, TOKENS, is_said_to_be};
-use super::strangers::dead_letters;
 use crate::broker::{self, shared};
 
 /// Messages that stay at the broker when a consumer has all that is sent ahead.
@@ -156,8 +156,8 @@ async fn webhooks_that_are_too_large_for_the_consumer_are_kept_whole_and_recorde
     let behind = cluster.sender(roles.get("ingress-1")).await.send(TOKENS[0]).await.unwrap();
 
     let consumer = cluster.start("consumer-1").await;
-    cluster.keeps(std::slice::from_ref(&behind)).await;
-    let letters = dead_letters(&cluster, bodies.len()).await;
+    cluster.person().finds(std::slice::from_ref(&behind)).await;
+    let letters = cluster.person().dead_letters(bodies.len()).await;
     for letter in &letters {
         assert_eq!(letter["reason"], "too_large", "{letter}");
         assert!(letter["detail"].as_str().unwrap().contains("more than rabbitmq.message_bytes_max"), "{letter}");
@@ -169,7 +169,7 @@ async fn webhooks_that_are_too_large_for_the_consumer_are_kept_whole_and_recorde
     assert_eq!(sizes, sent);
     has_taken_less_than_allowed(&consumer);
     consumer.stop().await.unwrap();
-    cluster.books_are_right(0).await;
+    cluster.person().books_are_right(0).await;
 
     // As an operator who has raised the limit everywhere.
     let limit = ("RABBITMQ__MESSAGE_BYTES_MAX", BYTES.to_string());
@@ -179,9 +179,9 @@ async fn webhooks_that_are_too_large_for_the_consumer_are_kept_whole_and_recorde
     let id = readable["id"].to_string();
     let told = person.json(&["dead-letters", "redrive", &id, "--yes", "--json"]).await.unwrap();
     assert_eq!((&told["done"], &told["letters"]), (&json!(true), &json!(1)), "{told}");
-    cluster.keeps(&[readable["receipt"].as_str().unwrap().to_owned(), behind]).await;
-    dead_letters(&cluster, bodies.len() - 1).await;
+    cluster.person().finds(&[readable["receipt"].as_str().unwrap().to_owned(), behind]).await;
+    cluster.person().dead_letters(bodies.len() - 1).await;
     raised.stop().await.unwrap();
     roles.stop().await;
-    cluster.books_are_right(1).await;
+    cluster.person().books_are_right(1).await;
 }

@@ -1,9 +1,10 @@
 //! `finlinkd migrate` on a database, and roles that leave it to that.
 
 use tests::binary::Setup;
+use tests::cluster::Cluster;
+use tests::looking::is_said_to_be;
 use tests::servers::free_port;
 
-use super::cluster::{Cluster, is_said_to_be};
 use crate::database;
 
 /// What it prints where the answer is no, and where it is yes; it must be one of the two.

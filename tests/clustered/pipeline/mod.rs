@@ -2,19 +2,16 @@
 
 mod broker_away;
 mod clocks;
-pub(crate) mod cluster;
 mod convergence;
-mod database_away;
+mod database_late;
 mod full_disk;
+mod handover;
 mod hung_up;
 mod keys;
-mod kills;
 mod memory;
 mod migrate;
 mod mixed;
 mod relay;
 mod set_aside;
-mod stolen;
 pub(crate) mod strangers;
-mod takeover;
 mod wrong_starts;

@@ -8,12 +8,14 @@ use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties, Consumer};
 use serde_json::Value;
 use tests::binary::Finlinkd;
+use tests::cluster::{Cluster, Queue, TOKENS};
+use tests::customer::APP;
+use tests::feed::events_once;
 use tests::finlink::ConnectionStatus;
 use tests::http::PATIENCE;
-use tests::looking::{counter, eventually, gauge};
+use tests::looking::{counter, eventually, gauge, is_said_to_be};
 use tests::servers::{RabbitMq, RabbitMqOptions, VirtualHost};
 
-use super::cluster::{APP, Cluster, Queue, TOKENS, events_once, is_said_to_be};
 use crate::database;
 
 const EXCHANGE: &str = "finlinkd.events";
@@ -59,7 +61,7 @@ async fn a_foreign_consumer_gets_every_event_under_its_routing_key() {
         Connection::connect(&cluster.queue.address_of("application"), ConnectionProperties::default()).await.unwrap();
     let mut consumer = subscribe(&connection).await;
     cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
-    cluster.converges(|| cluster.truth()).await;
+    cluster.converges().await;
     let all = eventually("the feed tells of all imports", async || {
         let events = events_once(feed).await;
         let imported = events.iter().filter(|event| event["type"] == "finlinkd.connection.imported.v1").count();
@@ -107,7 +109,7 @@ async fn a_broker_that_stops_under_a_relay_is_told_of_and_gets_afterwards_what_w
     cluster.put_all(&TOKENS.map(ConnectionStatus::pending));
     let roles = cluster.start_all(&["reconciler-1", "feed-1"]).await;
     let feed = roles.get("feed-1");
-    cluster.converges(|| cluster.truth()).await;
+    cluster.converges().await;
     is_said_to_be(feed, Some("relay"), "ready").await;
     shows(feed, true, false).await;
 
@@ -115,7 +117,7 @@ async fn a_broker_that_stops_under_a_relay_is_told_of_and_gets_afterwards_what_w
     is_said_to_be(feed, Some("relay"), "degraded").await;
     is_said_to_be(feed, None, "degraded").await;
     cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
-    cluster.converges(|| cluster.truth()).await;
+    cluster.converges().await;
     shows(feed, false, true).await;
     let before = counter(feed, "finlinkd_events_unrouted_total").await;
 

@@ -7,11 +7,9 @@ use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties};
 use queue::rabbitmq::{DELIVERY_LIMIT, WEBHOOKS};
 use serde_json::{Value, json};
+use tests::cluster::{Cluster, TOKENS};
 use tests::looking::{array, eventually};
 use tests::sender::naming;
-
-use super::cluster::{Cluster, TOKENS};
-use super::strangers::dead_letters;
 
 /// Takes the messages one by one and fails with this one as often as the broker lets it; the others stay.
 async fn fails_with(receipt: &str, address: &str) {
@@ -42,7 +40,7 @@ async fn what_is_delivered_too_often_becomes_a_dead_letter_and_is_recorded_once_
     let good = sender.send(TOKENS[1]).await.unwrap();
 
     roles.put("consumer-1", cluster.start("consumer-1").await);
-    let letters = dead_letters(&cluster, 1).await;
+    let letters = cluster.person().dead_letters(1).await;
     let letter = &letters[0];
     assert_eq!(
         (&letter["receipt"], &letter["app"], &letter["reason"]),
@@ -50,8 +48,8 @@ async fn what_is_delivered_too_often_becomes_a_dead_letter_and_is_recorded_once_
     );
     assert!(letter["detail"].as_str().unwrap().contains("the broker set it aside"), "{letter}");
     assert_eq!(letter["body_bytes"], naming(TOKENS[0]).len(), "{letter}");
-    cluster.keeps(std::slice::from_ref(&good)).await;
-    let recorded: Vec<String> = cluster.webhooks().await.into_keys().collect();
+    cluster.person().finds(std::slice::from_ref(&good)).await;
+    let recorded: Vec<String> = cluster.person().webhooks().await.into_keys().collect();
     assert_eq!(recorded, std::slice::from_ref(&good));
     // It counts as stored.
     let sound = eventually("the books have no hole", async || {
@@ -65,8 +63,8 @@ async fn what_is_delivered_too_often_becomes_a_dead_letter_and_is_recorded_once_
 
     let told = cluster.ask(&["dead-letters", "redrive", "--all", "--yes", "--json"]).await;
     assert_eq!((&told["done"], &told["letters"]), (&json!(true), &json!(1)), "{told}");
-    cluster.keeps(&[poison, good]).await;
-    dead_letters(&cluster, 0).await;
+    cluster.person().finds(&[poison, good]).await;
+    cluster.person().dead_letters(0).await;
     roles.stop().await;
-    cluster.books_are_right(1).await;
+    cluster.person().books_are_right(1).await;
 }

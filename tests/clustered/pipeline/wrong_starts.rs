@@ -5,12 +5,12 @@ use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties};
 use serde_json::Value;
 use tests::binary::Finlinkd;
+use tests::cluster::{Cluster, Queue, TOKENS};
 use tests::finlink::{ConnectionStatus, Endpoint, World};
-use tests::looking::{eventually, gauge};
+use tests::looking::{eventually, gauge, is_said_to_be};
 use tests::roles::role_of;
 use tests::sender::naming;
 
-use super::cluster::{Cluster, Queue, TOKENS, is_said_to_be};
 use crate::{broker, database};
 
 /// Connections that each process keeps; each tells of its trouble once, although it tries again every second.
@@ -139,18 +139,19 @@ async fn an_app_whose_client_id_changed_is_not_judged_by_the_new_clients_answers
     let mut cluster = Cluster::shared().await;
     cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
     let reconciler = cluster.start("reconciler-1").await;
-    cluster.converges(|| cluster.truth()).await;
+    cluster.converges().await;
     reconciler.stop().await.unwrap();
     let known = cluster.truth();
 
-    let before = std::mem::replace(&mut cluster.app, cluster.finlink.world(World::add_app));
+    let another = cluster.finlink.world(World::add_app);
+    let before = std::mem::replace(&mut cluster.app, another);
     let logins = cluster.finlink.count(Endpoint::Login);
     let reconciler = cluster.start("reconciler-1").await;
     let told = reconciler.said("pinned to another client_id").await.unwrap();
     let message = told["message"].as_str().unwrap();
     let expected = format!("the store has {}, the settings say {}", before.client_id, cluster.app.client_id);
     assert!(message.contains(&expected), "{message}");
-    cluster.converges(|| known.clone()).await;
+    cluster.person().sees(|| known.clone()).await;
     assert_eq!(cluster.finlink.count(Endpoint::Login), logins, "it asks nothing until a person has acted");
     reconciler.stop().await.unwrap();
 }
@@ -162,10 +163,14 @@ async fn the_feed_serves_its_api_while_the_broker_refuses_it() {
     cluster.queue = Queue::At(broker::shared().url_for("guest", "wrong"));
     let roles = cluster.start_all(&["reconciler-1", "feed-1"]).await;
     let feed = roles.get("feed-1");
-    cluster.converges(|| cluster.truth()).await;
+    cluster.converges().await;
     feed.said("events cannot be relayed; they wait").await.unwrap();
-    let health = is_said_to_be(feed, Some("relay"), "degraded").await;
-    assert!(health.to_string().contains("refused user or password"), "{health}");
+    // At first it is only not there yet.
+    let named = eventually("readiness names the refusal", async || {
+        let health = is_said_to_be(feed, Some("relay"), "degraded").await.to_string();
+        if health.contains("refused user or password") { Ok(()) } else { Err(health) }
+    });
+    named.await;
     assert_eq!(gauge(feed, "finlinkd_broker_connected").await, Some(0.0));
     let listed = feed.api("/v1/connections").await.unwrap().json().unwrap();
     assert_eq!(listed["connections"].as_array().map(Vec::len), Some(TOKENS.len()), "{listed}");
@@ -200,7 +205,7 @@ async fn a_user_without_permission_is_told_what_it_may_not_and_keeps_what_it_can
 
     // With the right ones nothing was lost.
     let roles = cluster.start_all(&["ingress-1", "consumer-1"]).await;
-    cluster.keeps(&[kept]).await;
+    cluster.person().finds(&[kept]).await;
     for part in ["queue", "dead_letters"] {
         is_said_to_be(roles.get("consumer-1"), Some(part), "ready").await;
     }

@@ -10,6 +10,7 @@ mod process;
 mod prometheus;
 mod rabbitmq;
 mod release;
+pub mod shared;
 
 pub use deployed::VirtualHost;
 pub use ports::free_port;
