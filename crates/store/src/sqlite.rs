@@ -51,7 +51,7 @@ const GROUP_MAX: usize = 64;
 pub struct SqliteStore {
     database: Database,
     rules: Arc<Rules>,
-    /// The apps whose lease was asked for since the store was opened.
+    /// The apps whose lease was asked for, and answered, since the store was opened.
     leased: Arc<Mutex<BTreeSet<AppName>>>,
 }
 

@@ -94,6 +94,25 @@ async fn whoever_opens_the_folder_does_not_wait_for_the_lease_of_a_process_that_
 }
 
 #[tokio::test]
+async fn the_lease_of_a_process_that_is_gone_is_free_also_after_a_write_that_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(&folder, Rules::default());
+    let app = "main".parse().unwrap();
+    let take = async |store: &SqliteStore, holder| {
+        store.lease(&app, uuid::Uuid::from_u128(holder), UtcMicros(0), UtcMicros(3_600_000_000)).await
+    };
+    let killed = SqliteStore::open(&settings).unwrap();
+    take(&killed, 1).await.unwrap().unwrap();
+    killed.close().await;
+    let next = SqliteStore::open(&settings).unwrap();
+    let file = Connection::open(folder.path().join("store.sqlite")).unwrap();
+    file.execute_batch("CREATE TRIGGER no BEFORE UPDATE ON leases BEGIN SELECT RAISE(ABORT, 'no'); END").unwrap();
+    take(&next, 2).await.unwrap_err();
+    file.execute_batch("DROP TRIGGER no").unwrap();
+    assert_eq!(take(&next, 2).await.unwrap().map(|lease| lease.fence), Some(2));
+}
+
+#[tokio::test]
 async fn a_schema_is_only_migrated_where_it_may_be() {
     let folder = tempfile::tempdir().unwrap();
     let auto = settings(&folder, Rules::default());

@@ -45,15 +45,19 @@ impl Refresh for SqliteStore {
         now: UtcMicros,
         expires_at: UtcMicros,
     ) -> Result<Option<Lease>, StoreError> {
-        let (app, leased) = (app.clone(), self.leased.clone());
+        let leased = || self.leased.lock().unwrap_or_else(PoisonError::into_inner);
+        let (name, first) = (app.clone(), !leased().contains(app));
         let take = move |connection: &Connection| {
             // The folder is locked: whoever held the lease before this process opened it is gone.
-            if leased.lock().unwrap_or_else(PoisonError::into_inner).insert(app.clone()) {
-                lease::free(connection, &app)?;
+            if first {
+                lease::free(connection, &name)?;
             }
-            Ok(lease::take(connection, &app, holder, now, expires_at)?)
+            Ok(lease::take(connection, &name, holder, now, expires_at)?)
         };
-        self.write(take).await
+        let taken = self.write(take).await?;
+        // Only now: what could not be committed is to be done by the next call.
+        leased().insert(app.clone());
+        Ok(taken)
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
