@@ -63,7 +63,8 @@ impl RabbitMq {
         self.consume(WEBHOOKS, self.settings.webhooks_ahead(), "consume")
     }
 
-    /// Consumes what the broker set aside: rejected, or delivered more than [`DELIVERY_LIMIT`] times.
+    /// Consumes what the broker set aside: rejected, or delivered more than [`DELIVERY_LIMIT`] times. Earlier attempts say
+    /// nothing here: from RabbitMQ 4.0 on a message brings a count along.
     pub fn dead_letters(&self) -> (Subscription, watch::Receiver<QueueState>) {
         self.consume(DEAD_LETTERS, self.settings.dead_letters_ahead(), "dead-letters")
     }

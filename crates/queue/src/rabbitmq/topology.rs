@@ -5,7 +5,7 @@
 //! 406 where what is there differs. Ingress and feed need no right to declare anything.
 //!
 //! A broker that is killed within a second of a quorum queue's first declaration has been seen to lose the queue with the
-//! messages it had confirmed (RabbitMQ 3.10.8: its registration is not on disk yet). So whoever makes a queue gives it time
+//! messages it had confirmed (RabbitMQ 3.10.8 and 4.0.5: its registration is not on disk yet). So whoever makes a queue gives it time
 //! before trusting it.
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
