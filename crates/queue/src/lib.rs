@@ -5,6 +5,8 @@
 //! embedded queue before another engine that may be away. Not here: what a message means.
 
 mod batch;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod embedded;
 mod message;
 mod metrics;
@@ -13,7 +15,7 @@ pub mod rabbitmq;
 mod settings;
 pub mod spooled;
 mod state;
-#[cfg(test)]
+#[cfg(any(test, feature = "conformance"))]
 mod testing;
 
 pub use batch::{Batch, BatchLimits, Content, Delivery, Settle, Source, Stale, Subscription};

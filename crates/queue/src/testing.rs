@@ -1,4 +1,5 @@
-//! Messages and limits for this crate's tests.
+//! Messages and limits for this crate's tests and for the scenarios that every engine must pass.
+#![allow(clippy::expect_used, clippy::panic, reason = "this is test code, in a library to be shared")]
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod confirms;
+mod conformance;
 mod definitions;
 mod encrypted;
 mod exchange;

@@ -11,6 +11,7 @@ mod body_limit;
 mod engine;
 mod envelope;
 mod events;
+mod held;
 mod in_flight;
 mod lane;
 mod link;

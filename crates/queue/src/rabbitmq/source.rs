@@ -1,7 +1,5 @@
 //! The consuming side: one connection, one channel, prefetch, batches; subscribes again when the broker cancels.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use lapin::Acker;
@@ -12,9 +10,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::envelope;
+use super::held::Held;
 use super::link::Dialer;
 use super::settle::{Outstanding, SettleOnChannel};
-use crate::{Batch, BatchLimits, Content, Delivery, QueueState, Source};
+use crate::{Batch, BatchLimits, Delivery, QueueState, Source};
 
 /// Batches that what is sent ahead is divided into at least: some are stored while another one is on its way. With fewer, the
 /// broker would send no more before one of them is acknowledged, and a batch would linger for what cannot come.
@@ -28,7 +27,8 @@ pub(super) struct AmqpSource {
     ahead: u16,
     state: watch::Sender<QueueState>,
     consuming: Option<Consuming>,
-    held: Held,
+    /// It outlives a call that was given up.
+    held: Held<Acker>,
     failures: u32,
     /// The problem that was logged last.
     told: Option<String>,
@@ -41,15 +41,6 @@ struct Consuming {
     _channel: Channel,
     consumer: Consumer,
     outstanding: Outstanding,
-}
-
-/// Messages taken for the next batch; they outlive a cancelled call.
-#[derive(Default)]
-struct Held {
-    deliveries: Vec<Delivery>,
-    ackers: Vec<Acker>,
-    bytes: usize,
-    since: Option<Instant>,
 }
 
 impl AmqpSource {
@@ -138,31 +129,10 @@ impl AmqpSource {
         }
     }
 
-    fn batch(&mut self) -> Option<Batch> {
-        let held = std::mem::take(&mut self.held);
+    fn batch(&mut self, limits: &BatchLimits) -> Option<Batch> {
         let outstanding = self.consuming.as_ref()?.outstanding.clone();
-        Some(Batch::new(held.deliveries, Box::new(SettleOnChannel::new(held.ackers, outstanding))))
-    }
-}
-
-impl Held {
-    fn take(&mut self, delivery: Delivery, acker: Acker) {
-        self.bytes += match &delivery.content {
-            Content::Message(message) => message.size_bytes(),
-            Content::TooLarge { webhook, .. } => webhook.body.len(),
-            Content::Foreign { bytes, .. } => bytes.len(),
-        };
-        self.deliveries.push(delivery);
-        self.ackers.push(acker);
-        self.since.get_or_insert_with(Instant::now);
-    }
-
-    fn is_full(&self, limits: &BatchLimits) -> bool {
-        self.deliveries.len() >= limits.count_max || self.bytes >= limits.bytes_max
-    }
-
-    fn remaining(&self, linger: Duration) -> Option<Duration> {
-        self.since.map(|since| linger.saturating_sub(since.elapsed()))
+        let (deliveries, ackers) = self.held.batch(limits);
+        Some(Batch::new(deliveries, Box::new(SettleOnChannel::new(ackers, outstanding))))
     }
 }
 
@@ -172,8 +142,8 @@ impl Source for AmqpSource {
         let share = (usize::from(self.ahead) / BATCHES_AHEAD).max(1);
         let limits = &BatchLimits { count_max: limits.count_max.min(share), ..limits.clone() };
         loop {
-            if self.held.is_full(limits) {
-                return self.batch();
+            if self.held.fills(limits) {
+                return self.batch(limits);
             }
             match self.held.remaining(limits.linger) {
                 None => {
@@ -181,8 +151,8 @@ impl Source for AmqpSource {
                 }
                 Some(remaining) => {
                     let in_time = tokio::time::timeout(remaining, self.take_one()).await;
-                    if in_time.is_err() && !self.held.deliveries.is_empty() {
-                        return self.batch();
+                    if in_time.is_err() && !self.held.is_empty() {
+                        return self.batch(limits);
                     }
                 }
             }

@@ -1,89 +1,8 @@
-//! The way out: batches, acknowledgements, what comes back and how often it was out.
+//! The way out: what is out, what comes back and in which parts, and what of it is in the file.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
-use super::{HeldUp, Scene, in_batches_of_bytes, publish, take_all};
+use super::{HeldUp, Scene, publish, take_all};
 use crate::testing::{limits, numbers, polled_once, webhook};
-use crate::{BatchLimits, Content, Message};
-
-#[tokio::test]
-async fn a_batch_holds_as_many_messages_as_it_may() {
-    let scene = Scene::new();
-    let queue = scene.open();
-    publish(&queue, 1..=5).await;
-    let mut subscription = queue.subscribe();
-    let first = subscription.next_batch(&limits(3)).await.expect("open");
-    let second = subscription.next_batch(&limits(3)).await.expect("open");
-    assert_eq!(numbers(&first), [(1, 0), (2, 0), (3, 0)]);
-    assert_eq!(numbers(&second), [(4, 0), (5, 0)]);
-}
-
-#[tokio::test]
-async fn a_batch_holds_as_many_bytes_as_it_may_and_one_that_is_too_large_goes_alone() {
-    let scene = Scene::new();
-    let queue = scene.open();
-    publish(&queue, 1..=4).await;
-    let size = webhook(1).size_bytes();
-    let mut subscription = queue.subscribe();
-    let two = subscription.next_batch(&in_batches_of_bytes(3 * size - 1)).await.expect("open");
-    assert_eq!(numbers(&two), [(1, 0), (2, 0)]);
-    let alone = subscription.next_batch(&in_batches_of_bytes(1)).await.expect("open");
-    assert_eq!(numbers(&alone), [(3, 0)]);
-}
-
-#[tokio::test]
-async fn what_waits_is_handed_out_after_the_linger_and_a_full_batch_at_once() {
-    let scene = Scene::new();
-    let queue = scene.open();
-    let mut subscription = queue.subscribe();
-    publish(&queue, 1..=2).await;
-    let patient = BatchLimits { linger: Duration::from_hours(1), ..limits(2) };
-    assert_eq!(numbers(&subscription.next_batch(&patient).await.expect("open")).len(), 2);
-    let short = BatchLimits { linger: Duration::from_millis(1), ..limits(1000) };
-    assert_eq!(take_all(&queue, 2).await.len(), 2, "the dropped batch came back");
-    publish(&queue, 3..=3).await;
-    assert_eq!(numbers(&subscription.next_batch(&short).await.expect("open")), [(3, 0)]);
-}
-
-#[tokio::test]
-async fn a_waiting_subscription_is_woken_by_a_publish() {
-    let scene = Scene::new();
-    let queue = scene.open();
-    let mut subscription = queue.subscribe();
-    let limits = limits(10);
-    let mut next = Box::pin(subscription.next_batch(&limits));
-    assert!(polled_once(&mut next).await.is_none());
-    publish(&queue, [1]).await;
-    assert_eq!(numbers(&next.await.expect("open")), [(1, 0)]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn subscriptions_never_share_a_message() {
-    let scene = Scene::new();
-    let queue = scene.open();
-    let (sender, mut taken) = tokio::sync::mpsc::channel(10);
-    for _ in 0..4 {
-        let mut subscription = queue.subscribe();
-        let sender = sender.clone();
-        tokio::spawn(async move {
-            while let Some(batch) = subscription.next_batch(&limits(7)).await {
-                let taken = numbers(&batch);
-                batch.ack().await.expect("acknowledged");
-                sender.send(taken).await.ok();
-            }
-        });
-    }
-    publish(&queue, 0..200).await;
-    let mut seen = Vec::new();
-    while seen.len() < 200 {
-        seen.extend(taken.recv().await.expect("more to come").into_iter().map(|(n, _)| n));
-    }
-    assert_eq!(seen.iter().copied().collect::<BTreeSet<_>>(), (0..200).collect());
-    queue.close().await;
-    assert_eq!(scene.rows(), 0);
-    assert_eq!(taken.try_recv().ok(), None);
-}
+use crate::{Content, Message};
 
 #[tokio::test]
 async fn a_dropped_batch_comes_back_first_with_its_attempt_counted() {
@@ -119,7 +38,7 @@ async fn a_batch_that_came_back_can_be_taken_in_parts_and_each_part_keeps_its_co
 }
 
 #[tokio::test]
-async fn a_batch_that_is_out_at_a_restart_comes_back_with_its_attempt_counted() {
+async fn a_batch_that_is_out_when_the_queue_is_closed_says_so_and_only_its_attempt_counts() {
     let scene = Scene::new();
     let queue = scene.open();
     publish(&queue, 1..=2).await;
@@ -128,30 +47,6 @@ async fn a_batch_that_is_out_at_a_restart_comes_back_with_its_attempt_counted() 
     let stale = batch.ack().await.expect_err("too late");
     assert!(stale.to_string().contains("closed"), "{stale}");
     assert_eq!(take_all(&scene.open(), 2).await, [(1, 1), (2, 0)]);
-}
-
-#[tokio::test]
-async fn a_call_given_up_half_way_loses_nothing_and_counts_no_attempt() {
-    let scene = Scene::new();
-    let queue = scene.open();
-    publish(&queue, 0..100).await;
-    let mut subscription = queue.subscribe();
-    // A call has a handful of places where it waits; each is given up at each of them, over and over.
-    for polls in (1..8).cycle().take(70) {
-        let limits = limits(3);
-        let mut next = Box::pin(subscription.next_batch(&limits));
-        for _ in 0..polls {
-            if let Some(batch) = polled_once(&mut next).await {
-                batch.expect("open").ack().await.expect("acknowledged");
-                break;
-            }
-            tokio::task::spawn_blocking(|| {}).await.expect("a moment for the other threads");
-        }
-    }
-    let left = queue.depth().messages as usize;
-    let taken = take_all(&queue, left).await;
-    assert!(taken.iter().all(|(_, attempts)| *attempts == 0), "{taken:?}");
-    assert_eq!((queue.depth().messages, scene.rows()), (0, 0));
 }
 
 #[tokio::test]

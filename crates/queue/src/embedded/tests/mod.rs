@@ -1,6 +1,7 @@
 //! Facts about the embedded queue, by what they are about.
 
 pub(crate) mod child;
+mod conformance;
 mod consuming;
 mod crashes;
 mod publishing;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use sqlite::rusqlite::Connection;
 
 use super::{EmbeddedQueue, Engine};
-use crate::{BatchLimits, Settings, testing};
+use crate::{Settings, testing};
 
 /// A folder for a queue.
 struct Scene {
@@ -98,8 +99,4 @@ async fn limit_disk(engine: &Engine, pages_left: Option<i64>) {
         connection.pragma_update_and_check(None, "max_page_count", limit, |_| Ok(()))
     };
     engine.write(limit).await.expect("the limit is set");
-}
-
-fn in_batches_of_bytes(bytes_max: usize) -> BatchLimits {
-    BatchLimits { bytes_max, ..testing::limits(usize::MAX) }
 }

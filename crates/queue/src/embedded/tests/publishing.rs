@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{HeldUp, Scene, limit_disk, publish, take_all};
 use crate::embedded::EmbeddedQueue;
-use crate::testing::{checkpoint, limits, polled_once, webhook};
-use crate::{Content, Message, Metrics, PublishError, QueueState, Settings};
+use crate::testing::{limits, polled_once, webhook};
+use crate::{Message, Metrics, PublishError, QueueState, Settings};
 
 #[tokio::test]
 async fn a_message_is_in_the_file_when_publish_returns() {
@@ -13,21 +13,6 @@ async fn a_message_is_in_the_file_when_publish_returns() {
     let queue = scene.open();
     publish(&queue, [1]).await;
     assert_eq!(scene.rows(), 1);
-}
-
-#[tokio::test]
-async fn messages_come_out_as_they_went_in_and_in_order_also_after_a_restart() {
-    let scene = Scene::new();
-    let queue = scene.open();
-    let sent = [webhook(1), checkpoint(), webhook(2)];
-    for message in &sent {
-        queue.publisher().publish(message.clone()).await.expect("kept");
-    }
-    queue.close().await;
-    let queue = scene.open();
-    let batch = queue.subscribe().next_batch(&limits(10)).await.expect("open");
-    let contents: Vec<_> = batch.deliveries().iter().map(|delivery| delivery.content.clone()).collect();
-    assert_eq!(contents, sent.map(Content::Message));
 }
 
 #[tokio::test]
