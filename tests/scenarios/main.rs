@@ -55,7 +55,7 @@ on_every_pair! {
     }
     outages {
         while_the_queue_is_away_nothing_is_acknowledged_that_could_be_lost,
-        while_the_store_is_away_webhooks_are_taken_and_wait,
+        while_the_store_is_away_webhooks_are_taken_and_wait_in_the_queue,
     }
     keys {
         a_webhook_of_an_unknown_key_waits_without_effect_until_the_key_is_found,

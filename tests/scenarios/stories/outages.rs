@@ -31,7 +31,8 @@ pub(crate) async fn while_the_queue_is_away_nothing_is_acknowledged_that_could_b
     pipeline.ends_well(&[]).await;
 }
 
-pub(crate) async fn while_the_store_is_away_webhooks_are_taken_and_wait<P: Pair>() {
+/// They do so also where the consumer that holds them dies with them.
+pub(crate) async fn while_the_store_is_away_webhooks_are_taken_and_wait_in_the_queue<P: Pair>() {
     let mut pipeline = Pipeline::<P>::on_engines_of_its_own().await;
     pipeline.put_all(&TOKENS.map(ConnectionStatus::pending));
     let flood = pipeline.flood().await;
@@ -39,9 +40,12 @@ pub(crate) async fn while_the_store_is_away_webhooks_are_taken_and_wait<P: Pair>
     flood.accepts(flood.accepted() + ACCEPTED).await.unwrap();
     pipeline.hears(flood, &[]).await;
     pipeline.player("consumer").said("the store is away: holding a batch").await.unwrap();
+    let consumer = P::player("consumer");
+    pipeline.running.take(consumer).kill().await.unwrap();
     pipeline.put_all(&TOKENS.map(ConnectionStatus::ready));
 
     pipeline.pair.store_returns().await;
+    pipeline.running.put(consumer, pipeline.pair.start(consumer).await);
     let flood = pipeline.flood().await;
     pipeline.hears(flood, &[]).await;
     pipeline.ends_well(&[]).await;
