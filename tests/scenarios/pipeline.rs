@@ -7,7 +7,7 @@ use tests::binary::Finlinkd;
 use tests::customer::Customer;
 use tests::feed::{events_once, newest};
 use tests::http::Message;
-use tests::looking::{bare, eventually};
+use tests::looking::{bare, eventually, gauge};
 use tests::person::Person;
 use tests::processes::Processes;
 use tests::sender::{Flood, Heard, Sender, receipt};
@@ -148,6 +148,15 @@ impl<P: Pair> Pipeline<P> {
     /// A person sends a dead letter on its way again.
     pub(crate) async fn redrives(&mut self, letter: &str) {
         self.ended += self.pair.redrives(letter, &mut self.running).await;
+    }
+
+    /// Waits until the consumer holds a batch that the store could not take, or does not.
+    pub(crate) async fn holds(&self, a_batch: bool) {
+        let holds = eventually("what the consumer holds", async || {
+            let held = gauge(self.player("consumer"), "finlinkd_consumer_batches_held").await;
+            if held.map(|held| held > 0.0) == Some(a_batch) { Ok(()) } else { Err(format!("{held:?}")) }
+        });
+        holds.await;
     }
 
     /// Waits until the person and the user's program see the connections as Finlink shows them.

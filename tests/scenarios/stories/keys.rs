@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tests::finlink::{ConnectionStatus, Endpoint};
+use tests::finlink::{Asked, ConnectionStatus};
 use tests::looking::eventually;
 use tests::sender::{Sender, naming};
 
@@ -10,7 +10,10 @@ use crate::pair::Pair;
 use crate::pipeline::{Pipeline, TOKENS};
 
 pub(crate) async fn a_webhook_of_an_unknown_key_waits_without_effect_until_the_key_is_found<P: Pair>() {
-    let mut pipeline = Pipeline::<P>::start().await;
+    let mut pair = P::sound().await;
+    // Long enough to look what became of the webhook, before it is believed that there is no such key.
+    pair.set("RULES__UNKNOWN_KEY_WITHIN", "15s");
+    let mut pipeline = Pipeline::on(pair).await;
     pipeline.put(&ConnectionStatus::ready(TOKENS[0]));
     pipeline.converges().await;
     // Nothing but its webhook tells of this one, nor is it asked for because of a webhook that nobody vouches for.
@@ -18,7 +21,9 @@ pub(crate) async fn a_webhook_of_an_unknown_key_waits_without_effect_until_the_k
     let answer = stranger.post(&naming("NOBODYAAAA")).await.unwrap();
     let webhook = pipeline.accepts(&answer);
     pipeline.person().finds_verified(&webhook, "pending").await;
-    pipeline.finlink.wait_for_more(Endpoint::Key, 1).await.unwrap();
+    let kid = stranger.key.kid.to_string();
+    let denied = |asked: &Vec<Asked>| asked.iter().any(|asked| asked.subject == kid && asked.status == 404);
+    pipeline.finlink.wait_until_asked("for the key", denied).await.unwrap();
     pipeline.person().finds_verified(&webhook, "pending").await;
     let asked = |pipeline: &Pipeline<P>| pipeline.finlink.asked().iter().any(|asked| asked.subject == "NOBODYAAAA");
     assert!(!asked(&pipeline), "an unverified webhook has an effect");

@@ -39,7 +39,7 @@ pub(crate) async fn while_the_store_is_away_webhooks_are_taken_and_wait_in_the_q
     pipeline.pair.store_leaves().await;
     flood.accepts(flood.accepted() + ACCEPTED).await.unwrap();
     pipeline.hears(flood, &[]).await;
-    pipeline.player("consumer").said("the store is away: holding a batch").await.unwrap();
+    pipeline.holds(true).await;
     let consumer = P::player("consumer");
     pipeline.running.take(consumer).kill().await.unwrap();
     pipeline.put_all(&TOKENS.map(ConnectionStatus::ready));

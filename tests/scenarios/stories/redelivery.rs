@@ -14,10 +14,11 @@ pub(crate) async fn what_was_stored_and_not_acknowledged_to_the_queue_comes_agai
     pipeline.put_all(&TOKENS.map(ConnectionStatus::ready));
     pipeline.send(TOKENS[0]).await;
     pipeline.person().books_are_right(1).await;
+    pipeline.holds(false).await;
     // With the store away the consumer holds what it took. Then the queue leaves, and the store comes back.
     pipeline.pair.store_leaves().await;
     let held = pipeline.send(TOKENS[0]).await;
-    pipeline.player("consumer").said("the store is away: holding a batch").await.unwrap();
+    pipeline.holds(true).await;
     pipeline.pair.queue_leaves().await;
     pipeline.pair.store_returns().await;
     pipeline.person().finds(std::slice::from_ref(&held)).await;
