@@ -1,5 +1,7 @@
 //! Running processes by name, and the order in which they are stopped.
-#![allow(clippy::panic, clippy::missing_panics_doc, reason = "a test fails by panicking")]
+//!
+//! Where a test fails, what each of them logged last is shown with it.
+#![allow(clippy::panic, clippy::missing_panics_doc, clippy::print_stderr, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 
@@ -32,6 +34,16 @@ impl Processes {
         names.sort_by_key(|name| SOURCES_FIRST.iter().position(|role| *role == role_of(name)));
         for name in names {
             self.take(&name).stop().await.unwrap_or_else(|error| panic!("{name}: {error:#}"));
+        }
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for (name, process) in &self.0 {
+                eprintln!("{name} logged last:\n{}", process.last_lines());
+            }
         }
     }
 }
