@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -154,10 +155,13 @@ async fn exchange(stream: &mut Option<TcpStream>, address: SocketAddr, request: 
         if connection.read_buf(&mut answer).await? == 0 {
             bail!("the connection was closed before the answer was complete");
         }
-        if let Some((status, start, length)) = head(&answer)?
-            && answer.len() >= start + length
+        if let Some(head) = head(&answer)?
+            && answer.len() >= head.body.end
         {
-            return Ok((status, Bytes::copy_from_slice(&answer[start..start + length])));
+            if head.last {
+                *stream = None;
+            }
+            return Ok((head.status, Bytes::copy_from_slice(&answer[head.body])));
         }
         if answer.len() > ANSWER_BYTES_MAX {
             bail!("the answer is longer than {ANSWER_BYTES_MAX} bytes");
@@ -165,15 +169,27 @@ async fn exchange(stream: &mut Option<TcpStream>, address: SocketAddr, request: 
     }
 }
 
-/// Status, start of the body and its length, once the head is complete.
-fn head(answer: &[u8]) -> Result<Option<(u16, usize, usize)>> {
+/// The head of an answer.
+struct Head {
+    status: u16,
+    /// Where the body is.
+    body: Range<usize>,
+    /// Whether the connection ends with it.
+    last: bool,
+}
+
+/// The head, once it is complete.
+fn head(answer: &[u8]) -> Result<Option<Head>> {
     let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
     let text = std::str::from_utf8(&answer[..end])?;
     let status = text.get(9..12).context("no status line")?.parse()?;
-    let length = text
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .map_or(Ok(0), |(_, value)| value.trim().parse())?;
-    Ok(Some((status, end + 4, length)))
+    let mut head = Head { status, body: end + 4..end + 4, last: false };
+    for (name, value) in text.lines().filter_map(|line| line.split_once(':')) {
+        if name.eq_ignore_ascii_case("content-length") {
+            head.body.end += value.trim().parse::<usize>()?;
+        } else if name.eq_ignore_ascii_case("connection") {
+            head.last = value.trim().eq_ignore_ascii_case("close");
+        }
+    }
+    Ok(Some(head))
 }

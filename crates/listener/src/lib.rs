@@ -4,6 +4,7 @@
 //! the same limits, the same errors ([`Problem`]) and the same end: a request in flight is answered, an idle connection is
 //! closed. Not here: any route.
 
+mod age;
 mod bearer;
 mod bound;
 mod closing;

@@ -14,6 +14,10 @@ pub struct Limits {
     /// be us, or a webhook runs into a closing connection.
     #[serde(with = "humantime_serde")]
     pub keep_alive: Duration,
+    /// How long a connection is used; with an answer between half of this and all of it, it ends in order. A proxy that keeps
+    /// connections open finds processes that were started since as soon as that.
+    #[serde(with = "humantime_serde")]
+    pub connection_age_max: Duration,
     /// How long the head of a connection's first request may take.
     #[serde(with = "humantime_serde")]
     pub head_timeout: Duration,
@@ -56,6 +60,7 @@ impl Default for Limits {
         Self {
             workers: 0,
             keep_alive: Duration::from_secs(75),
+            connection_age_max: Duration::from_secs(30),
             head_timeout: Duration::from_secs(10),
             disconnect_timeout: Duration::from_secs(2),
             connections_max: 10_000,

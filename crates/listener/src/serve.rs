@@ -6,13 +6,14 @@ use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use actix_web::http::StatusCode;
+use actix_web::dev::Service;
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{App, HttpServer, web};
 use socket2::SockRef;
 use tokio_util::sync::CancellationToken;
 
 use crate::closing::let_nobody_in;
-use crate::{Bound, Limits, Problem};
+use crate::{Bound, Limits, Problem, age};
 
 /// At the stop, connections that wait to be accepted get this long to become requests in flight, since the server closes
 /// those of which it has read nothing.
@@ -32,11 +33,26 @@ pub async fn serve(
     // The standard library listens with a backlog of its own choice; listening again adjusts it.
     SockRef::from(&bound.listener).listen(i32::try_from(limits.backlog).unwrap_or(i32::MAX))?;
     let door = bound.listener.try_clone()?;
-    let app = move || App::new().default_service(web::to(nothing_here)).configure(configure.clone());
+    let age_max = limits.connection_age_max;
+    let app = move || {
+        let app = App::new().wrap_fn(|request, service| {
+            let last = age::is_over(&request);
+            let answered = service.call(request);
+            async move {
+                let mut answer = answered.await?;
+                if last {
+                    answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+                }
+                Ok(answer)
+            }
+        });
+        app.default_service(web::to(nothing_here)).configure(configure.clone())
+    };
     let server = HttpServer::new(app)
         .workers(limits.workers())
         .max_connections(limits.connections_per_worker())
         .tcp_nodelay(true)
+        .on_connect(move |stream, data| age::note(age_max, stream, data))
         .keep_alive(limits.keep_alive)
         .client_request_timeout(limits.head_timeout)
         .client_disconnect_timeout(limits.disconnect_timeout)

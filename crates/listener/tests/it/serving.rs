@@ -69,6 +69,26 @@ async fn a_problem_carries_the_headers_that_its_status_demands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_old_ends_with_an_answer() {
+    let hello = |routes: &mut web::ServiceConfig| {
+        routes.route("/", web::get().to(|| async { "hello" }));
+    };
+    let request = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    let served = Served::start(Limits { connection_age_max: Duration::ZERO, ..few_workers() }, hello);
+    let answer = served.ask(request).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("hello"), "{answer}");
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+
+    let served = Served::start(few_workers(), hello);
+    let mut client = served.client().await;
+    for _ in 0..3 {
+        client.send(request).await;
+        let answer = client.until("hello").await;
+        assert!(!answer.contains("connection: close"), "a young one goes on: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_stop_cuts_no_request_and_closes_idle_connections() {
     let gate = Gate::new();
     let served = Served::start(few_workers(), {
