@@ -1,6 +1,6 @@
 //! What `docker-compose.yml` must say of every service, whether or not an engine runs here; `tests/composed` brings it up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tests::workspace;
 
@@ -19,14 +19,49 @@ fn services(text: &str) -> BTreeMap<&str, Vec<&str>> {
     services
 }
 
-#[test]
-fn every_service_is_asked_of_its_health() {
+/// Those of the committed file.
+fn committed() -> String {
     let text = std::fs::read_to_string(workspace::root().join("docker-compose.yml")).unwrap();
     let services = services(&text);
     assert!(services.len() > 10 && services.contains_key("caddy"), "{:?}", services.keys());
-    for (name, lines) in services {
-        let has = |start: &str| lines.iter().any(|line| line.starts_with(start));
-        // `<<: *finlinkd` brings one along.
-        assert!(has("healthcheck:") || has("<<: *finlinkd"), "{name} has no health check");
+    text
+}
+
+/// Whether a service says this itself or, where it runs our image, by what all of those have.
+fn says(lines: &[&str], start: &str) -> bool {
+    lines.iter().any(|line| line.starts_with(start) || line.starts_with("<<: *finlinkd"))
+}
+
+/// The networks of a service.
+fn networks<'a>(services: &BTreeMap<&str, Vec<&'a str>>, service: &str) -> BTreeSet<&'a str> {
+    let list = services[service].iter().find_map(|line| line.strip_prefix("networks: [")?.strip_suffix(']'));
+    list.unwrap_or_else(|| panic!("{service} names no networks")).split(", ").collect()
+}
+
+#[test]
+fn every_service_is_asked_of_its_health() {
+    for (name, lines) in services(&committed()) {
+        assert!(says(&lines, "healthcheck:"), "{name} has no health check");
     }
+}
+
+#[test]
+fn every_service_is_held_to_the_limits_of_all_and_to_one_of_memory() {
+    for (name, lines) in services(&committed()) {
+        assert!(says(&lines, "<<: *service"), "{name} is not held to the limits of all");
+        assert!(says(&lines, "mem_limit:"), "{name} has no limit of memory");
+    }
+}
+
+#[test]
+fn whom_the_internet_reaches_shares_no_network_with_the_database() {
+    let text = committed();
+    let services = services(&text);
+    let of_database = networks(&services, "postgres");
+    for service in ["ingress", "gateway", "caddy"] {
+        let shared: Vec<_> = networks(&services, service).intersection(&of_database).copied().collect();
+        assert!(shared.is_empty(), "{service} reaches the database by {shared:?}");
+    }
+    let out = text.lines().find(|line| line.starts_with("  database:"));
+    assert_eq!(out, Some("  database: {internal: true}"), "the database has a way out");
 }

@@ -10,17 +10,25 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tests::brisk;
-use tests::compose::{Engine, Stack, StackOptions};
+use tests::compose::{Container, Engine, Stack, StackOptions};
 use tests::finlink::FakeFinlink;
 use tests::looking::eventually;
+use tests::usage;
 use tokio::task::block_in_place;
 
-use crate::deployment::{Deployment, Server, Told};
+use crate::deployment::{Counts, Deployment, Peak, Server, Told};
 use crate::progress::say;
 use crate::scene::{Finlink, Scene};
 
 /// The services that run our image.
 const OURS: [&str; 5] = ["ingress", "consumer", "reconciler", "feed", "operator"];
+
+/// Those that run for as long as the stack does.
+const ROLES: [&str; 4] = ["ingress", "consumer", "reconciler", "feed"];
+
+/// The most memory that a container was charged for: control groups of version 2 from Linux 5.19 on, or of version 1.
+const CHARGED_PEAK: &str =
+    "cat /sys/fs/cgroup/memory.peak || cat /sys/fs/cgroup/memory/memory.max_usage_in_bytes || true";
 
 /// Caddy signs a certificate for it on itself.
 const DOMAIN: &str = "localhost";
@@ -30,7 +38,7 @@ const FINLINK_HOST: &str = "finlink.test";
 
 pub(crate) struct Composed {
     stack: Stack,
-    consumers: usize,
+    counts: Counts,
     // Read by the engine at each start.
     _secret: NamedTempFile,
 }
@@ -48,7 +56,7 @@ impl Composed {
             stack.build(&say).unwrap();
             say("up");
             stack.up(&[]).unwrap();
-            Self { stack, consumers: 1, _secret: secret }
+            Self { stack, counts: Counts { ingress: 1, consumer: 1 }, _secret: secret }
         });
         Scene::new(deployment, finlink)
     }
@@ -64,7 +72,7 @@ impl Composed {
         }
         let networks = |service: &str| -> BTreeSet<String> {
             let of_service = containers.iter().filter(|container| container.service() == service);
-            let networks: BTreeSet<String> = of_service.flat_map(tests::compose::Container::networks).collect();
+            let networks: BTreeSet<String> = of_service.flat_map(Container::networks).collect();
             assert!(!networks.is_empty(), "{service} is in no network");
             networks
         };
@@ -86,12 +94,29 @@ impl Composed {
         }
     }
 
+    fn running(&self, services: &[&str]) -> Vec<Container> {
+        let containers = block_in_place(|| self.stack.containers()).unwrap().into_iter();
+        containers.filter(|container| services.contains(&container.service())).collect()
+    }
+
+    /// Its one process says what it used, and the kernel what it charged the container for.
+    fn peak(&self, container: &Container) -> Peak {
+        let inside = |command: &[&str]| block_in_place(|| self.stack.run_inside(container, command)).unwrap();
+        let charged = inside(&["sh", "-c", CHARGED_PEAK]);
+        Peak {
+            name: container.name().to_owned(),
+            resident: usage::highest_resident_bytes_in(&inside(&["cat", "/proc/1/status"])).unwrap(),
+            charged: charged.trim().parse().ok(),
+        }
+    }
+
     fn compose(&self, arguments: &[&str]) {
         block_in_place(|| self.stack.compose(arguments)).unwrap();
     }
 
     fn up_again(&self) {
-        block_in_place(|| self.stack.up(&[("consumer", self.consumers)])).unwrap();
+        let Counts { ingress, consumer } = self.counts;
+        block_in_place(|| self.stack.up(&[("ingress", ingress), ("consumer", consumer)])).unwrap();
     }
 }
 
@@ -140,8 +165,8 @@ fn name_of(server: Server) -> &'static str {
 }
 
 impl Deployment for Composed {
-    fn webhooks(&self) -> SocketAddr {
-        self.stack.address("PUBLISH_WEBHOOKS").unwrap()
+    fn webhooks(&self) -> Vec<SocketAddr> {
+        vec![self.stack.address("PUBLISH_WEBHOOKS").unwrap()]
     }
 
     fn api(&self) -> SocketAddr {
@@ -152,8 +177,8 @@ impl Deployment for Composed {
         self.stack.address("PUBLISH_PROMETHEUS").unwrap()
     }
 
-    async fn scale_consumers(&mut self, count: usize) {
-        self.consumers = count;
+    async fn scale(&mut self, counts: Counts) {
+        self.counts = counts;
         self.up_again();
     }
 
@@ -163,7 +188,16 @@ impl Deployment for Composed {
 
     async fn start(&mut self, server: Server) {
         self.compose(&["start", name_of(server)]);
-        block_in_place(|| self.stack.wait_until_healthy()).unwrap();
+        block_in_place(|| self.stack.wait_until_healthy(&[name_of(server)])).unwrap();
+    }
+
+    async fn kill_ingress(&mut self) {
+        let ingress = self.running(&["ingress"]).pop().unwrap();
+        block_in_place(|| self.stack.kill(&ingress)).unwrap();
+    }
+
+    async fn stop_ingress(&mut self) {
+        self.compose(&["stop", "ingress"]);
     }
 
     async fn stop_all(&mut self) {
@@ -172,6 +206,12 @@ impl Deployment for Composed {
 
     async fn start_all(&mut self) {
         self.up_again();
+    }
+
+    async fn peaks(&self) -> Vec<Peak> {
+        let ours = self.running(&ROLES);
+        assert!(ours.len() > ROLES.len(), "{ours:#?}");
+        ours.iter().map(|container| self.peak(container)).collect()
     }
 
     async fn person(&self, arguments: &[&str]) -> Told {

@@ -15,37 +15,46 @@ use tests::compose::Engine;
 use tokio::sync::Mutex;
 
 use crate::composed::Composed;
-use crate::deployment::Deployment;
+use crate::deployment::{Counts, Deployment};
 use crate::native::Native;
 use crate::progress::say;
 use crate::scene::Scene;
 
-/// Consumers after scaling.
-const CONSUMERS: usize = 3;
+/// The roles scaled out at first, and what is left after.
+const MORE: Counts = Counts { ingress: 2, consumer: 4 };
+const FEWER: Counts = Counts { ingress: 2, consumer: 3 };
 
 /// Two deployments at once would wait for each other's processor time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
-/// Scaled out, under load, with either server stopped and started again: nothing is lost, and what is shown is right.
+/// Scaled, an ingress killed, either server stopped and started again, all under load: nothing is lost, and what is shown is
+/// right.
 async fn is_right_whatever_is_restarted(mut scene: Scene<impl Deployment>) {
-    say("scaling to three consumers");
-    scene.deployment.scale_consumers(CONSUMERS).await;
     say("sending signed webhooks through the published port");
     scene.refuses_forgeries().await;
     scene.takes_webhooks_of_every_connection().await;
+    for counts in [MORE, FEWER] {
+        say(&format!("scaling to {counts:?} under load"));
+        scene.scales(counts).await;
+        scene.state_equals_truth().await;
+        scene.every_target_is_up().await;
+    }
+    scene.every_ingress_has_accepted().await;
+    say("stopping the broker under load, and killing an ingress with webhooks in its spool");
+    scene.delivers_what_a_killed_ingress_had_spooled().await;
     scene.state_equals_truth().await;
-    say("looking for every target of Prometheus");
-    scene.every_target_is_up(CONSUMERS).await;
     for server in deployment::SERVERS {
         say(&format!("stopping and starting {server:?} under load"));
         scene.answers_through_a_restart_of(server).await;
         scene.state_equals_truth().await;
     }
+    scene.little_memory_was_used().await;
     say("looking for every acknowledged webhook, and stopping and starting everything");
     scene.every_acknowledged_webhook_is_listed().await;
     scene.stops_and_starts_without_loss().await;
     scene.state_equals_truth().await;
-    scene.every_target_is_up(CONSUMERS).await;
+    scene.every_target_is_up().await;
+    say("stopping every ingress, and reading the books");
     scene.the_books_are_right().await;
     scene.deployment.end().await;
     say("taken down");

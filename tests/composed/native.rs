@@ -1,5 +1,5 @@
 //! The same deployment without containers: private servers and a process per role, each with the settings, users and rights of
-//! its service.
+//! its service. Nothing stands in front of the ingress processes, so that each is a way in of its own.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,9 +11,10 @@ use tests::finlink::{Credentials, FakeFinlink};
 use tests::roles::{SOURCES_FIRST, Surroundings, role_of};
 use tests::scraping;
 use tests::servers::{Postgres, PostgresExporter, Prometheus, RabbitMq, RabbitMqOptions, VirtualHost, free_port};
+use tests::usage;
 use tokio::task::block_in_place;
 
-use crate::deployment::{Deployment, SERVERS, Server, Told};
+use crate::deployment::{Counts, Deployment, Peak, SERVERS, Server, Told};
 use crate::scene::{APP, Finlink, Scene};
 
 /// What runs from the start.
@@ -23,16 +24,19 @@ pub(crate) struct Native {
     running: BTreeMap<String, Finlinkd>,
     /// Where each process is scraped, now and after a start.
     admins: BTreeMap<String, SocketAddr>,
-    webhooks: SocketAddr,
+    /// Where each ingress takes webhooks.
+    webhooks: BTreeMap<String, SocketAddr>,
     api: SocketAddr,
     /// Where the broker is scraped.
     scraped: SocketAddr,
-    /// It starts with the scaled consumers.
+    /// It starts anew, with other targets, when something is scaled.
     prometheus: Option<(SocketAddr, Prometheus)>,
     exporter: PostgresExporter,
     host: VirtualHost,
     broker: RabbitMq,
     database: Postgres,
+    /// The servers that were stopped.
+    away: Vec<Server>,
     app: Credentials,
     upstream: String,
     keys_port: u16,
@@ -56,13 +60,14 @@ impl Native {
         let mut native = Self {
             running: BTreeMap::new(),
             admins: BTreeMap::new(),
-            webhooks: free_address(),
+            webhooks: BTreeMap::new(),
             api: free_address(),
             scraped,
             prometheus: None,
             exporter,
             broker,
             database,
+            away: Vec::new(),
             host,
             folder,
             app: finlink.app.clone(),
@@ -80,7 +85,12 @@ impl Native {
         let admin = *self.admins.entry(name.to_owned()).or_insert_with(free_address);
         let mut setup = self.setup(name).with("ADMIN_LISTEN", &admin.to_string());
         match role_of(name) {
-            "ingress" => setup.set("LISTEN", &self.webhooks.to_string()),
+            "ingress" => {
+                let listen = *self.webhooks.entry(name.to_owned()).or_insert_with(free_address);
+                setup.set("LISTEN", &listen.to_string());
+                // One volume for all, so that one finds the spool that another left.
+                setup.set("DATA_DIR", &self.folder.path().join("ingress").to_string_lossy());
+            }
             "feed" => {
                 setup.set("API_LISTEN", &self.api.to_string());
                 setup.set("API__TOKEN", deployment::text("secrets/demo/api_token").unwrap().trim());
@@ -101,6 +111,31 @@ impl Native {
             folder: self.folder.path(),
         };
         surroundings.setup(name, |user| self.host.address_of(user).unwrap())
+    }
+
+    /// The processes of a role that run, or run again after a start.
+    fn names_of(&self, role: &str) -> Vec<String> {
+        self.admins.keys().filter(|name| role_of(name) == role).cloned().collect()
+    }
+
+    async fn scale_role(&mut self, role: &str, count: usize) {
+        for number in 1..=count {
+            let name = format!("{role}-{number}");
+            if !self.running.contains_key(&name) {
+                self.start_process(&name).await;
+            }
+        }
+        for name in self.names_of(role).split_off(count) {
+            self.stop_process(&name).await;
+            self.admins.remove(&name);
+        }
+    }
+
+    /// Stops a process, if it runs.
+    async fn stop_process(&mut self, name: &str) {
+        if let Some(process) = self.running.remove(name) {
+            process.stop().await.unwrap();
+        }
     }
 
     /// Starts Prometheus with the targets there are.
@@ -128,8 +163,8 @@ fn servers(scraped: SocketAddr) -> (RabbitMq, Postgres) {
 }
 
 impl Deployment for Native {
-    fn webhooks(&self) -> SocketAddr {
-        self.webhooks
+    fn webhooks(&self) -> Vec<SocketAddr> {
+        self.webhooks.values().copied().collect()
     }
 
     fn api(&self) -> SocketAddr {
@@ -137,13 +172,12 @@ impl Deployment for Native {
     }
 
     fn prometheus(&self) -> SocketAddr {
-        self.prometheus.as_ref().expect("it starts with the scaled consumers").0
+        self.prometheus.as_ref().expect("nothing was scaled yet").0
     }
 
-    async fn scale_consumers(&mut self, count: usize) {
-        for number in 2..=count {
-            self.start_process(&format!("consumer-{number}")).await;
-        }
+    async fn scale(&mut self, counts: Counts) {
+        self.scale_role("ingress", counts.ingress).await;
+        self.scale_role("consumer", counts.consumer).await;
         self.observe();
     }
 
@@ -153,6 +187,7 @@ impl Deployment for Native {
             Server::Database => self.database.stop(),
         })
         .unwrap();
+        self.away.push(server);
     }
 
     async fn start(&mut self, server: Server) {
@@ -161,14 +196,23 @@ impl Deployment for Native {
             Server::Database => self.database.start(),
         })
         .unwrap();
+        self.away.retain(|away| *away != server);
+    }
+
+    async fn kill_ingress(&mut self) {
+        let name = self.names_of("ingress").pop().unwrap();
+        self.running.remove(&name).unwrap().kill().await.unwrap();
+    }
+
+    async fn stop_ingress(&mut self) {
+        for name in self.names_of("ingress") {
+            self.stop_process(&name).await;
+        }
     }
 
     async fn stop_all(&mut self) {
-        for role in SOURCES_FIRST {
-            let names: Vec<String> = self.running.keys().filter(|name| role_of(name) == role).cloned().collect();
-            for name in names {
-                self.running.remove(&name).unwrap().stop().await.unwrap();
-            }
+        for name in SOURCES_FIRST.iter().flat_map(|role| self.names_of(role)).collect::<Vec<_>>() {
+            self.stop_process(&name).await;
         }
         for server in SERVERS {
             self.stop(server).await;
@@ -176,13 +220,22 @@ impl Deployment for Native {
     }
 
     async fn start_all(&mut self) {
-        for server in SERVERS {
+        for server in self.away.clone() {
             self.start(server).await;
         }
-        let names: Vec<String> = self.admins.keys().cloned().collect();
-        for name in names {
+        let stopped = self.admins.keys().filter(|name| !self.running.contains_key(*name));
+        for name in stopped.cloned().collect::<Vec<_>>() {
             self.start_process(&name).await;
         }
+    }
+
+    async fn peaks(&self) -> Vec<Peak> {
+        let peak = |(name, process): (&String, &Finlinkd)| Peak {
+            name: name.clone(),
+            resident: usage::highest_resident_bytes(process.id()).unwrap(),
+            charged: None,
+        };
+        self.running.iter().map(peak).collect()
     }
 
     async fn person(&self, arguments: &[&str]) -> Told {

@@ -41,5 +41,6 @@ pub const BETWEEN_ROLES: &[(&str, &str)] = &[
     ("INGRESS__CHECKPOINT_EVERY", "500ms"),
     ("RABBITMQ__RECONNECT_AFTER_MAX", "1s"),
     ("SPOOL__RESERVE_BYTES", "1000000"),
+    ("SPOOL__ADOPT_EVERY", "500ms"),
     ("CONSUMER__RETRY_MAX", "500ms"),
 ];

@@ -15,12 +15,21 @@ use crate::http::PATIENCE;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Waits until `state` holds, within a minute; it says what is wrong until then.
-pub async fn eventually<T>(what: &str, mut state: impl AsyncFnMut() -> Result<T, String>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub async fn eventually<T>(what: &str, state: impl AsyncFnMut() -> Result<T, String>) -> T {
+    eventually_within(PATIENCE, what, state).await
+}
+
+/// The same for what takes longer than a minute by its nature.
+pub async fn eventually_within<T>(
+    patience: Duration,
+    what: &str,
+    mut state: impl AsyncFnMut() -> Result<T, String>,
+) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         match state().await {
             Ok(found) => return found,
-            Err(why) if Instant::now() > deadline => panic!("{what}: not within {PATIENCE:?}: {why}"),
+            Err(why) if Instant::now() > deadline => panic!("{what}: not within {patience:?}: {why}"),
             Err(_) => sleep(LOOK_AGAIN).await,
         }
     }

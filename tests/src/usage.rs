@@ -38,9 +38,17 @@ pub fn highest_resident_bytes(process_id: u32) -> Result<u64> {
     status_bytes(process_id, "VmHWM:")
 }
 
+/// The same, of a process that cannot be seen from here, by the text of its `/proc/…/status`.
+pub fn highest_resident_bytes_in(status: &str) -> Result<u64> {
+    bytes_in(status, "VmHWM:")
+}
+
 fn status_bytes(process_id: u32, name: &str) -> Result<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{process_id}/status"))?;
-    let line = text.lines().find(|line| line.starts_with(name)).with_context(|| format!("no {name}"))?;
+    bytes_in(&std::fs::read_to_string(format!("/proc/{process_id}/status"))?, name)
+}
+
+fn bytes_in(status: &str, name: &str) -> Result<u64> {
+    let line = status.lines().find(|line| line.starts_with(name)).with_context(|| format!("no {name}"))?;
     let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
     Ok(kib * 1024)
 }

@@ -13,6 +13,16 @@ impl Container {
         Self(inspected)
     }
 
+    /// What the engine knows it by.
+    pub fn id(&self) -> &str {
+        self.0["Id"].as_str().unwrap_or_default()
+    }
+
+    /// What a person knows it by.
+    pub fn name(&self) -> &str {
+        self.0["Name"].as_str().unwrap_or_default().trim_start_matches('/')
+    }
+
     /// The service that it is one of.
     pub fn service(&self) -> &str {
         self.0["Config"]["Labels"]["com.docker.compose.service"].as_str().unwrap_or_default()
@@ -42,7 +52,7 @@ impl Container {
         self.0["Config"]["User"].as_str().unwrap_or_default()
     }
 
-    /// Ways in which it may do more than it must: no limits, a writable file system, capabilities that are left.
+    /// Ways in which it may do more than it must: no limits, a writable file system, capabilities that are left, a log that fills the disk.
     pub fn liberties(&self) -> Vec<String> {
         let host = &self.0["HostConfig"];
         let mut found = Vec::new();
@@ -58,6 +68,7 @@ impl Container {
         unless(host["SecurityOpt"].to_string().contains("no-new-privileges"), "may gain privileges".to_owned());
         unless(host["Memory"].as_u64().is_some_and(|bytes| bytes > 0), "has no memory limit".to_owned());
         unless(host["PidsLimit"].as_i64().is_some_and(|limit| limit > 0), "has no limit of processes".to_owned());
+        unless(host["LogConfig"]["Config"]["max-size"].is_string(), "logs without a limit".to_owned());
         found
     }
 

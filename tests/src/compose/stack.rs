@@ -100,7 +100,7 @@ impl Stack {
         let scale: Vec<String> = scale.iter().map(|(service, count)| format!("--scale={service}={count}")).collect();
         let arguments = ["up", "--detach", "--no-build"].into_iter().chain(scale.iter().map(String::as_str));
         self.compose(&arguments.collect::<Vec<_>>())?;
-        self.wait_until_healthy()
+        self.wait_until_healthy(&[])
     }
 
     /// Runs a compose command on the project and returns what it printed.
@@ -138,11 +138,22 @@ impl Stack {
         Ok(inspected.into_iter().map(Container::new).collect())
     }
 
-    /// Waits until every container runs and is healthy.
-    pub fn wait_until_healthy(&self) -> Result<()> {
+    /// Ends the process of a container at once; the engine leaves it so.
+    pub fn kill(&self, container: &Container) -> Result<()> {
+        self.engine.docker(&["kill", "--signal", "KILL", container.id()]).map(drop)
+    }
+
+    /// Runs a command in a container and returns what it printed.
+    pub fn run_inside(&self, container: &Container, command: &[&str]) -> Result<String> {
+        self.engine.docker(&[&["exec", container.id()], command].concat())
+    }
+
+    /// Waits until every container of these services runs and is healthy; of all, where none is named.
+    pub fn wait_until_healthy(&self, services: &[&str]) -> Result<()> {
         let deadline = Instant::now() + HEALTHY_WITHIN;
         loop {
-            let containers = self.containers()?;
+            let mut containers = self.containers()?;
+            containers.retain(|container| services.is_empty() || services.contains(&container.service()));
             let complaints: Vec<String> = containers.iter().filter_map(Container::complaint).collect();
             if !containers.is_empty() && complaints.is_empty() {
                 return Ok(());
