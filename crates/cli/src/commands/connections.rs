@@ -96,7 +96,7 @@ async fn list(settings: &Settings, wanted: &List) -> Result<(), Failure> {
         let after = last.map(|last| (last.app.clone(), last.token.clone()));
         store.connections(&ConnectionFilter { after, limit: Some(rows), ..filter.clone() }).await
     };
-    wanted.form.list(&format!("No connection in {} fits.", settings.data_dir.display()), page).await
+    wanted.form.list(&format!("No connection in {} fits.", wiring::store_shown(settings)?), page).await
 }
 
 async fn show(settings: &Settings, one: &One) -> Result<(), Failure> {

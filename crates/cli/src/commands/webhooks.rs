@@ -88,7 +88,7 @@ async fn list(settings: &Settings, wanted: &List) -> Result<(), Failure> {
         let before = last.map(|last| last.receipt);
         store.deliveries(&DeliveryFilter { before, limit: Some(rows), ..filter.clone() }).await
     };
-    wanted.form.list(&format!("No webhook in {} fits.", settings.data_dir.display()), page).await
+    wanted.form.list(&format!("No webhook in {} fits.", wiring::store_shown(settings)?), page).await
 }
 
 async fn show(settings: &Settings, one: &One) -> Result<(), Failure> {

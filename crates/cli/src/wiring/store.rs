@@ -122,7 +122,12 @@ pub(crate) async fn migrate_store(settings: &Settings) -> anyhow::Result<String>
     };
     store.close().await;
     migrated?;
-    Ok(match engine(&settings)? {
+    store_shown(&settings)
+}
+
+/// Which store it is, for a person.
+pub(crate) fn store_shown(settings: &Settings) -> anyhow::Result<String> {
+    Ok(match engine(settings)? {
         StoreEngine::Sqlite => format!("the store in {}", settings.data_dir.display()),
         StoreEngine::Postgres(address) => address.shown()?,
     })
