@@ -29,3 +29,13 @@ fn the_newest_release_is_the_one_of_which_the_composed_images_are() {
     let image = postgres.replace("postgresql-", "postgres:");
     assert!(text("docker-compose.yml").contains(&format!("image: {image}")), "docker-compose.yml runs no {image}");
 }
+
+#[test]
+fn what_runs_on_the_newest_release_is_there() {
+    let chosen = strings("xtask/src/test.rs", "pipeline::");
+    assert!(!chosen.is_empty(), "nothing of the pipeline runs on the newest release");
+    for module in chosen {
+        let file = format!("tests/clustered/{}.rs", module.trim_end_matches("::").replace("::", "/"));
+        assert!(workspace::root().join(&file).exists(), "{module} chooses no test: there is no {file}");
+    }
+}

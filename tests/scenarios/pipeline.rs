@@ -141,7 +141,9 @@ impl<P: Pair> Pipeline<P> {
     pub(crate) async fn stops_under(&mut self, flood: Flood) {
         std::mem::take(&mut self.running).stop().await;
         self.ended += 1;
-        self.note(flood.ended().await.unwrap());
+        let heard = flood.ended().await.unwrap();
+        assert!(heard.refused.keys().all(|status| *status == 503), "{:?}", heard.refused);
+        self.note(heard);
         self.starts_all().await;
     }
 

@@ -35,6 +35,17 @@ chroot "$root" apt-get install --quiet --yes --no-install-recommends "$@"
 chroot "$root" apt-get clean
 "#;
 
+/// Does what starting a server from the folder `$1` takes.
+const TRY: &str = r#"
+set -eu
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+mount --rbind /proc "$1/proc"
+chroot "$1" /usr/bin/true
+"#;
+
+/// For either, as `timeout` reads it. Making it takes a minute or two.
+const PATIENCE: &str = "20m";
+
 /// The release's root folder; an error says why there is none.
 pub(crate) fn root() -> Result<PathBuf> {
     let root = command::target_folder()?.join("releases").join(SUITE);
@@ -43,6 +54,9 @@ pub(crate) fn root() -> Result<PathBuf> {
         packages::ensure_debootstrap()?;
         make(&root).with_context(|| format!("{} could not be made", root.display()))?;
     }
+    // It may have been made where more was permitted than here.
+    let folder = root.to_str().context("the target folder is no text")?;
+    enter(TRY, &[folder], &root.with_extension("log")).with_context(|| format!("{folder} cannot be used"))?;
     Ok(root)
 }
 
@@ -55,8 +69,15 @@ fn make(root: &Path) -> Result<()> {
     }
     std::fs::create_dir_all(&unfinished)?;
     let folder = unfinished.to_str().context("the target folder is no text")?;
-    let mut arguments = vec!["--mount", "--propagation", "private", "/bin/sh", "-c", MAKE, "make", folder, SUITE];
+    let mut arguments = vec![folder, SUITE];
     arguments.extend(PACKAGES);
-    command::run_logged("unshare", &arguments, &root.with_extension("log"))?;
+    enter(MAKE, &arguments, &root.with_extension("log"))?;
     Ok(std::fs::rename(&unfinished, root)?)
+}
+
+/// Runs a script that mounts what nobody else sees, within bounds: a network that swallows everything is tried for hours.
+fn enter(script: &str, arguments: &[&str], log: &Path) -> Result<()> {
+    let mut all = vec![PATIENCE, "unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", script, "enter"];
+    all.extend(arguments);
+    command::run_logged("timeout", &all, log)
 }

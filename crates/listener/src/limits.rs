@@ -15,7 +15,7 @@ pub struct Limits {
     #[serde(with = "humantime_serde")]
     pub keep_alive: Duration,
     /// How long a connection is used; with an answer between half of this and all of it, it ends in order. A proxy that keeps
-    /// connections open finds processes that were started since as soon as that.
+    /// connections open finds processes that were started since as soon as that. With 0 each connection has one answer.
     #[serde(with = "humantime_serde")]
     pub connection_age_max: Duration,
     /// How long the head of a connection's first request may take.
