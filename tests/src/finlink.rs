@@ -11,7 +11,7 @@ mod world;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +22,9 @@ pub use connection::{ConnectionStatus, as_listed, now_text};
 pub use world::{Credentials, Fault, World};
 
 use crate::http::{PATIENCE, Wire};
+
+/// Between two looks whether a held answer may go.
+const HELD_LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -172,6 +175,9 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
             return wire.reset();
         }
         tokio::time::sleep(answer.after).await;
+        while answer.held.is_some_and(|releases| shared.world().releases() <= releases) {
+            tokio::time::sleep(HELD_LOOK_AGAIN).await;
+        }
         let bytes = answer.bytes();
         if answer.cut {
             drop(wire.send(&bytes[..bytes.len().saturating_sub(answer.body.len() / 2 + 1)]).await);

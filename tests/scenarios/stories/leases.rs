@@ -1,14 +1,9 @@
 //! Whoever talks to Finlink is gone in the middle of a read, and another takes over.
 
-use std::time::Duration;
-
-use tests::finlink::{Asked, ConnectionStatus, Endpoint, Fault};
+use tests::finlink::{Asked, ConnectionStatus, Endpoint, Fault, World};
 
 use crate::pair::Pair;
 use crate::pipeline::{Pipeline, TOKENS};
-
-/// An answer is on its way for so long: longer than it takes to be gone, shorter than anyone waits for it.
-const ON_THE_WAY: Duration = Duration::from_secs(5);
 
 /// What is wrong with Finlink's answers from now on.
 fn answer<P: Pair>(pipeline: &Pipeline<P>, fault: Option<&Fault>) {
@@ -22,8 +17,8 @@ pub(crate) async fn whoever_takes_the_lease_over_in_the_middle_of_a_read_has_the
     pipeline.put_all(&TOKENS.map(ConnectionStatus::ready));
     pipeline.converges().await;
 
-    // Whoever asks now is told of connections that are blocked, but later.
-    answer(&pipeline, Some(&Fault::Late(ON_THE_WAY)));
+    // Whoever asks now is told of connections that are blocked, but not yet.
+    answer(&pipeline, Some(&Fault::Held));
     pipeline.put_all(&TOKENS.map(|token| ConnectionStatus::ready(token).blocked()));
     let before = pipeline.finlink.asked().len();
     pipeline.send(TOKENS[0]).await;
@@ -36,6 +31,8 @@ pub(crate) async fn whoever_takes_the_lease_over_in_the_middle_of_a_read_has_the
     pipeline.put_all(&TOKENS.map(|token| ConnectionStatus::ready(token).with_update_token()));
     pipeline.converges().await;
 
+    // The answers arrive where they were asked for.
+    pipeline.finlink.world(World::release);
     pipeline.pair.hears_the_old_voice(&mut pipeline.running).await;
     pipeline.put(&ConnectionStatus::ready(TOKENS[0]).failed(true));
     pipeline.converges().await;

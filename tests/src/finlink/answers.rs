@@ -23,6 +23,8 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     pub(super) after: Duration,
     pub(super) cut: bool,
+    /// It waits until answers were released more often than this.
+    pub(super) held: Option<u64>,
     retry_after: Option<u32>,
 }
 
@@ -61,6 +63,7 @@ impl Question {
         match fault {
             Some(Fault::Cut) => answer.cut = true,
             Some(Fault::Late(after)) => answer.after = after,
+            Some(Fault::Held) => answer.held = Some(world.releases()),
             Some(Fault::Empty) if answer.status == 200 => answer.body = b"[]".to_vec(),
             _ => {}
         }
@@ -108,7 +111,7 @@ impl Answer {
     }
 
     fn plain(status: u16) -> Self {
-        Self { status, body: b"sorry".to_vec(), after: Duration::ZERO, cut: false, retry_after: None }
+        Self { status, body: b"sorry".to_vec(), after: Duration::ZERO, cut: false, held: None, retry_after: None }
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {

@@ -36,6 +36,8 @@ pub enum Fault {
     Text(&'static str),
     /// The right answer, so much later.
     Late(Duration),
+    /// The right answer as it was when the question came, once [`World::release`] is called.
+    Held,
 }
 
 /// Everything that the stand-in knows.
@@ -53,6 +55,8 @@ pub struct World {
     /// Connections that a single question answers with 404 although they are there.
     hidden: BTreeSet<String>,
     down: bool,
+    /// How often held answers were released.
+    releases: u64,
 }
 
 #[derive(Debug)]
@@ -75,6 +79,7 @@ impl World {
             faults: BTreeMap::new(),
             hidden: BTreeSet::new(),
             down: false,
+            releases: 0,
         })
     }
 
@@ -178,6 +183,15 @@ impl World {
         } else {
             self.hidden.remove(token);
         }
+    }
+
+    /// Answers that are held go out now.
+    pub fn release(&mut self) {
+        self.releases += 1;
+    }
+
+    pub(super) fn releases(&self) -> u64 {
+        self.releases
     }
 
     /// Every connection to the stand-in is reset, or no longer.
