@@ -12,6 +12,7 @@ mod redrive;
 mod refusals;
 mod sizes;
 mod threads;
+mod unreadable;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

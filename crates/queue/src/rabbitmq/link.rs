@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::address::{Address, Addresses};
 use super::body_limit::BodyLimit;
 use super::reports::{self, Conditions, Verdict};
+use super::screen;
 use super::settings::Settings;
 use super::topology::{self, Found, Need};
 use crate::QueueState;
@@ -65,7 +66,7 @@ impl Dialer {
             };
             let attempt = async {
                 let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-                let connection = Connection::connect_uri(address.uri().clone(), properties)
+                let connection = screen::connect(address.uri(), properties)
                     .await
                     .map_err(|error| explain(topology::reply_code(&error), error.to_string()))?;
                 let found = topology::ensure(&connection, self.need, &self.settings).await;

@@ -16,6 +16,7 @@ mod in_flight;
 mod lane;
 mod link;
 mod reports;
+mod screen;
 mod settings;
 mod settle;
 mod source;

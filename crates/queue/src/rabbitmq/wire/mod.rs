@@ -24,3 +24,4 @@ mod unconfirmed;
 pub(super) use broken::Broken;
 pub(super) use connection::Connection;
 pub(super) use handshake::open;
+pub(super) use stream::connect;

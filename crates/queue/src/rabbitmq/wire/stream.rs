@@ -13,14 +13,14 @@ use tokio_rustls::TlsConnector;
 use super::Broken;
 
 /// Something to read from and write to.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(in crate::rabbitmq) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
 
-pub(super) type Stream = Box<dyn Socket>;
+pub(in crate::rabbitmq) type Stream = Box<dyn Socket>;
 
 /// Connects on the runtime of the caller. The caller bounds the time.
-pub(super) async fn connect(uri: &AMQPUri) -> Result<Stream, Broken> {
+pub(in crate::rabbitmq) async fn connect(uri: &AMQPUri) -> Result<Stream, Broken> {
     let host = uri.authority.host.as_str();
     let stream = TcpStream::connect((host, uri.authority.port)).await?;
     // A write holds everything there is to send, so there is nothing to wait for.
