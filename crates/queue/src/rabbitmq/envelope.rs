@@ -2,18 +2,19 @@
 //!
 //! Reading is strict: what does not have every field in its form was not written by ingress, and the reason says which.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use events::{BodyHash, Checkpoint, RawWebhook, Receipt, UtcMicros, Verification};
 use lapin::BasicProperties;
-use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use uuid::Uuid;
 
+use super::properties::{Properties, Told};
 use crate::{Content, Message};
 
 const WEBHOOK_TYPE: &str = "finlinkd.webhook.v1";
 const CHECKPOINT_TYPE: &str = "finlinkd.checkpoint.v1";
-/// Persistent.
-const DELIVERY_MODE: u8 = 2;
 /// Of a body that is too large and not ours only so many bytes are kept, for a person to recognise it by.
 const TOO_LARGE_KEPT_BYTES: usize = 16 * 1024;
 /// Checkpoints belong to no app.
@@ -23,8 +24,8 @@ const CHECKPOINT_KEY: &str = "finlinkd.checkpoint";
 #[derive(Debug, Clone)]
 pub(super) struct Outgoing {
     pub(super) exchange: &'static str,
-    pub(super) routing_key: ShortString,
-    pub(super) properties: BasicProperties,
+    pub(super) routing_key: Cow<'static, str>,
+    pub(super) properties: Properties,
     pub(super) body: Bytes,
 }
 
@@ -37,64 +38,52 @@ pub(super) fn write(message: Message) -> Outgoing {
 }
 
 fn write_webhook(webhook: RawWebhook) -> Outgoing {
-    let mut headers = FieldTable::default();
-    let mut put = |name: &str, value: AMQPValue| {
-        headers.insert(name.into(), value);
+    let told = Told {
+        content_type: webhook.content_type.as_deref(),
+        message_id: &webhook.receipt,
+        kind: WEBHOOK_TYPE,
+        at: webhook.received_at,
     };
-    put("app", text(webhook.app.as_str()));
-    put("received-at-us", AMQPValue::LongLongInt(webhook.received_at.0));
-    put("instance", text(&webhook.instance.to_string()));
-    put("sequence", AMQPValue::LongLongInt(webhook.sequence as i64));
-    put("decided-through", AMQPValue::LongLongInt(webhook.decided_through as i64));
-    put("verification", text(webhook.verification.word()));
-    put("binds-body", AMQPValue::Boolean(webhook.verification.binds_body()));
-    put("body-sha256", text(&webhook.body_sha256.to_string()));
-    if let Some(kid) = webhook.verification.kid() {
-        put("kid", text(&kid.to_string()));
-    }
-    if let Verification::Pending { jwt, .. } = &webhook.verification {
-        put("signature", text(jwt));
-    }
-    if let Some(traceparent) = &webhook.traceparent {
-        put("traceparent", text(traceparent));
-    }
-    if let Some(content_type) = &webhook.content_type {
-        // Beside the property, which holds 255 bytes at most.
-        put("content-type", text(content_type));
-    }
-    let message_id = webhook.receipt.to_string();
-    let mut properties = properties(&message_id, WEBHOOK_TYPE, webhook.received_at).with_headers(headers);
-    if let Some(content_type) = webhook.content_type.and_then(|text| ShortString::try_new(text).ok()) {
-        properties = properties.with_content_type(content_type);
-    }
+    let properties = Properties::with_headers(&told, |headers| {
+        headers.text("app", &webhook.app);
+        headers.number("received-at-us", webhook.received_at.0);
+        headers.text("instance", &webhook.instance);
+        headers.number("sequence", webhook.sequence as i64);
+        headers.number("decided-through", webhook.decided_through as i64);
+        headers.text("verification", &webhook.verification.word());
+        headers.flag("binds-body", webhook.verification.binds_body());
+        headers.text("body-sha256", &webhook.body_sha256);
+        if let Some(kid) = webhook.verification.kid() {
+            headers.text("kid", &kid);
+        }
+        if let Verification::Pending { jwt, .. } = &webhook.verification {
+            headers.text("signature", jwt);
+        }
+        if let Some(traceparent) = &webhook.traceparent {
+            headers.text("traceparent", traceparent);
+        }
+        if let Some(content_type) = &webhook.content_type {
+            // Beside the property, which holds 255 bytes at most.
+            headers.text("content-type", content_type);
+        }
+    });
     Outgoing {
         exchange: super::topology::WEBHOOKS,
-        routing_key: webhook.app.as_str().into(),
+        routing_key: webhook.app.as_str().to_owned().into(),
         properties,
         body: webhook.body,
     }
 }
 
 fn write_checkpoint(checkpoint: &Checkpoint) -> Outgoing {
-    let message_id = Uuid::now_v7().to_string();
+    let properties = Properties::new(&Told {
+        content_type: Some("application/json"),
+        message_id: &Uuid::now_v7(),
+        kind: CHECKPOINT_TYPE,
+        at: checkpoint.at,
+    });
     let body = serde_json::to_vec(checkpoint).unwrap_or_default();
-    let properties =
-        properties(&message_id, CHECKPOINT_TYPE, checkpoint.at).with_content_type("application/json".into());
     Outgoing { exchange: super::topology::WEBHOOKS, routing_key: CHECKPOINT_KEY.into(), properties, body: body.into() }
-}
-
-/// The properties that every message of ours has.
-pub(super) fn properties(message_id: &str, kind: &str, at: UtcMicros) -> BasicProperties {
-    BasicProperties::default()
-        .with_message_id(message_id.into())
-        .with_type(kind.into())
-        .with_delivery_mode(DELIVERY_MODE)
-        .with_timestamp(u64::try_from(at.0 / 1_000_000).unwrap_or(0))
-        .with_app_id("finlinkd".into())
-}
-
-fn text(value: &str) -> AMQPValue {
-    AMQPValue::LongString(LongString::from(value))
 }
 
 /// What a delivered message is. A body of more than `bytes_max` is parsed by nobody: as JSON it takes many times its size. A
@@ -210,6 +199,7 @@ pub(super) fn earlier_attempts(properties: &BasicProperties, redelivered: bool) 
 
 #[cfg(test)]
 mod tests {
+    use amq_protocol::protocol::basic::parse_properties;
     use uuid::Uuid;
 
     use super::*;
@@ -233,9 +223,16 @@ mod tests {
         }
     }
 
+    /// As the codec of a consumer reads them.
+    fn properties_of(webhook: &RawWebhook) -> BasicProperties {
+        let mut bytes = Vec::new();
+        write(Message::Webhook(webhook.clone())).properties.put(&mut bytes, 1);
+        let Ok(([], properties)) = parse_properties(bytes.as_slice()) else { panic!("unreadable") };
+        properties
+    }
+
     fn read_again(webhook: &RawWebhook, body: &[u8]) -> Content {
-        let outgoing = write(Message::Webhook(webhook.clone()));
-        read(&outgoing.properties, body.to_vec(), BYTES_MAX)
+        read(&properties_of(webhook), body.to_vec(), BYTES_MAX)
     }
 
     #[test]
@@ -264,7 +261,7 @@ mod tests {
                 assert!(reason.contains(told), "{told} is not in {reason}");
             }
         };
-        is_cut(&write(Message::Webhook(large)).properties, "body-sha256 is not the hash");
+        is_cut(&properties_of(&large), "body-sha256 is not the hash");
         is_cut(&BasicProperties::default(), "the property type");
         is_cut(&BasicProperties::default().with_type(CHECKPOINT_TYPE.into()), "no checkpoint is so large");
     }

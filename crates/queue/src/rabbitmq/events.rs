@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use events::{AppName, UtcMicros};
-use lapin::types::ShortString;
 use tokio::sync::watch;
 
 use super::engine::Engine;
-use super::envelope::{self, Outgoing};
+use super::envelope::Outgoing;
 use super::lane::Confirmed;
+use super::properties::{Properties, Told};
 use super::topology::EVENTS;
 use crate::{PublishError, QueueState};
 
@@ -35,13 +35,12 @@ impl EventPublisher {
 
     /// Publishes one event under the routing key `{app}.{kind}` and waits for its confirm. `event` is `CloudEvents` JSON.
     pub async fn publish(&self, app: &AppName, kind: &str, id: &str, event: Bytes) -> Result<Routed, PublishError> {
-        let key =
-            ShortString::try_new(format!("{app}.{kind}")).map_err(|error| PublishError::Refused(error.to_string()))?;
+        let told =
+            Told { content_type: Some("application/cloudevents+json"), message_id: &id, kind, at: UtcMicros::now() };
         let outgoing = Outgoing {
             exchange: EVENTS,
-            routing_key: key,
-            properties: envelope::properties(id, kind, UtcMicros::now())
-                .with_content_type("application/cloudevents+json".into()),
+            routing_key: format!("{app}.{kind}").into(),
+            properties: Properties::new(&told),
             body: event,
         };
         Ok(match self.engine.send(outgoing).await? {

@@ -157,10 +157,7 @@ impl Pump {
     fn poll(&mut self, lane: &mut Lane, connection: &mut Connection, context: &mut Context<'_>) -> Poll<Ended> {
         let now = Instant::now();
         loop {
-            let took_all = match self.take(lane, connection, context, now) {
-                Ok(took_all) => took_all,
-                Err(broken) => return Poll::Ready(Ended::Lost(broken)),
-            };
+            let took_all = self.take(lane, connection, context, now);
             if let Poll::Ready(broken) = connection.poll(context, now) {
                 return Poll::Ready(Ended::Lost(broken));
             }
@@ -175,26 +172,20 @@ impl Pump {
     }
 
     /// Takes what the callers ask for, as far as there is room; false where something may be left.
-    fn take(
-        &mut self,
-        lane: &mut Lane,
-        connection: &mut Connection,
-        context: &mut Context<'_>,
-        now: Instant,
-    ) -> Result<bool, Broken> {
+    fn take(&mut self, lane: &mut Lane, connection: &mut Connection, context: &mut Context<'_>, now: Instant) -> bool {
         while self.is_open && connection.has_room() {
             match lane.requests.poll_recv_many(context, &mut self.taken, TAKEN_MAX) {
-                Poll::Pending => return Ok(true),
+                Poll::Pending => return true,
                 Poll::Ready(count) => self.is_open = count > 0,
             }
             for request in self.taken.drain(..) {
                 // Who went away before anything was written has found another way.
                 if !request.reply.is_closed() {
-                    connection.publish(request, now)?;
+                    connection.publish(request, now);
                 }
             }
         }
-        Ok(!self.is_open)
+        !self.is_open
     }
 
     /// A broker that blocks publishers takes nothing for as long as it likes: nobody waits for that who was not written.

@@ -15,6 +15,7 @@ mod held;
 mod in_flight;
 mod lane;
 mod link;
+mod properties;
 mod reports;
 mod screen;
 mod settings;

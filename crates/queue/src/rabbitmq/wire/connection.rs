@@ -50,10 +50,8 @@ impl Connection {
     }
 
     /// Puts a message on its way. It leaves with the next [`Connection::poll`].
-    pub(in crate::rabbitmq) fn publish(&mut self, request: Request, now: Instant) -> Result<(), Broken> {
-        let published = self.dialogue.publish(request, self.agreed.frame_bytes_max, now);
-        self.is_over |= published.is_err();
-        published
+    pub(in crate::rabbitmq) fn publish(&mut self, request: Request, now: Instant) {
+        self.dialogue.publish(request, self.agreed.frame_bytes_max, now);
     }
 
     /// Writes what waits, reads what came and answers who it is for. Ready only with the end of the connection.

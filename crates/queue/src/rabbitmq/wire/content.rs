@@ -4,8 +4,6 @@
 //! message as its correlation id. When it comes back, only that is read: the broker's copy of our own headers is of no use,
 //! and skipping it leaves nothing to a hostile sender.
 
-use amq_protocol::protocol::BasicProperties;
-use amq_protocol::types::ShortString;
 use amq_protocol::types::parsing::{
     ParserResult, parse_byte_array, parse_id, parse_long_long_uint, parse_short_short_uint, parse_short_string,
     parse_short_uint,
@@ -21,10 +19,6 @@ const HEADERS: u16 = 1 << 13;
 const DELIVERY_MODE: u16 = 1 << 12;
 const PRIORITY: u16 = 1 << 11;
 const CORRELATION_ID: u16 = 1 << 10;
-
-pub(super) fn numbered(properties: BasicProperties, tag: u64) -> BasicProperties {
-    properties.with_correlation_id(ShortString::from(tag.to_string()))
-}
 
 /// What the header of a returned message says: the tag, where it has one, and the length of its body.
 #[derive(Debug, PartialEq, Eq)]

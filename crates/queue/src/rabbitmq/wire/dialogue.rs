@@ -38,9 +38,9 @@ impl Dialogue {
         Self { outbound, unconfirmed: Unconfirmed::new(), blocked, unblocked_at: None, returning: None }
     }
 
-    pub(super) fn publish(&mut self, request: Request, frame_bytes_max: usize, now: Instant) -> Result<(), Broken> {
+    pub(super) fn publish(&mut self, request: Request, frame_bytes_max: usize, now: Instant) {
         let Request { outgoing, reply, permit } = request;
-        match self.outbound.publish(outgoing, self.unconfirmed.next_tag(), frame_bytes_max)? {
+        match self.outbound.publish(outgoing, self.unconfirmed.next_tag(), frame_bytes_max) {
             Ok(()) => self.unconfirmed.push(reply, permit, now),
             Err(TooLarge { bytes }) => {
                 let why = format!("its headers take {bytes} bytes, the broker takes {frame_bytes_max}");
@@ -48,7 +48,6 @@ impl Dialogue {
                 drop(reply.send(Err(PublishError::Refused(why))));
             }
         }
-        Ok(())
     }
 
     /// Hears the broker out. An error is the end of the connection.

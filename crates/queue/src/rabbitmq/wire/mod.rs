@@ -1,8 +1,8 @@
 //! A client of AMQP 0-9-1 that can do one thing: publish on one channel, with confirms.
 //!
 //! It exists because of what a crossing of threads costs. One task owns a [`Connection`]: what it is given between two
-//! wake-ups leaves in one write, and the confirms come back to the same thread. Frames are built and read by `amq-protocol`,
-//! the codec under lapin.
+//! wake-ups leaves in one write, and the confirms come back to the same thread. Messages are laid out here, since that is done
+//! for every webhook; all else is built and read by `amq-protocol`, the codec under lapin.
 //!
 //! Promises: every publish is answered exactly once, with what the broker said of this very message, or with an unknown
 //! outcome; a message that came back unroutable is told apart by the number that it carries; whatever the other side

@@ -4,8 +4,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use amq_protocol::frame::{AMQPContentHeader, AMQPFrame, ProtocolVersion, WriteContext, gen_frame};
-use amq_protocol::protocol::{AMQPClass, basic};
+use amq_protocol::frame::{AMQPFrame, ProtocolVersion, WriteContext, gen_frame};
+use amq_protocol::protocol::{AMQPClass, constants};
 
 use tokio::io::AsyncWrite;
 
@@ -13,9 +13,16 @@ use super::inbound::FRAMING_BYTES;
 use super::stream::Stream;
 use super::{Broken, content};
 use crate::rabbitmq::envelope::Outgoing;
+use crate::rabbitmq::properties::{put_long, put_short};
 
 /// The channel that everything is published on.
 pub(super) const CHANNEL: u16 = 1;
+/// `basic.publish`
+const PUBLISH: u16 = 40;
+/// What AMQP no longer uses: the ticket of a publish, the weight of a content.
+const RESERVED: [u8; 2] = [0; 2];
+/// The flags of a publish: unroutable comes back.
+const MANDATORY: u8 = 1;
 /// With so many bytes waiting no more is taken from the callers.
 const WAITING_BYTES_MAX: usize = 256 * 1024;
 /// An empty buffer that has grown beyond this is given back.
@@ -48,32 +55,39 @@ impl Outbound {
     }
 
     /// A message: the method, its header with `tag` in it, and its body in as many frames as it takes.
-    pub(super) fn publish(
-        &mut self,
-        outgoing: Outgoing,
-        tag: u64,
-        frame_bytes_max: usize,
-    ) -> Result<Result<(), TooLarge>, Broken> {
+    pub(super) fn publish(&mut self, outgoing: Outgoing, tag: u64, frame_bytes_max: usize) -> Result<(), TooLarge> {
         let Outgoing { exchange, routing_key, properties, body } = outgoing;
         let before = self.bytes.len();
-        let publish = basic::Publish { exchange: exchange.into(), routing_key, mandatory: true, immediate: false };
-        self.method(CHANNEL, AMQPClass::Basic(basic::AMQPMethod::Publish(publish)))?;
+        self.content(constants::FRAME_METHOD, |bytes| {
+            bytes.extend_from_slice(&[content::CLASS.to_be_bytes(), PUBLISH.to_be_bytes(), RESERVED].concat());
+            put_short(bytes, &exchange);
+            put_short(bytes, &routing_key);
+            bytes.push(MANDATORY);
+        });
         let header_at = self.bytes.len();
-        let header = AMQPContentHeader {
-            class_id: content::CLASS,
-            body_size: body.len() as u64,
-            properties: content::numbered(properties, tag),
-        };
-        self.frame(&AMQPFrame::Header(CHANNEL, header))?;
+        self.content(constants::FRAME_HEADER, |bytes| {
+            bytes.extend_from_slice(&content::CLASS.to_be_bytes());
+            bytes.extend_from_slice(&RESERVED);
+            bytes.extend_from_slice(&(body.len() as u64).to_be_bytes());
+            properties.put(bytes, tag);
+        });
         let bytes = self.bytes.len() - header_at;
         if bytes > frame_bytes_max {
             self.bytes.truncate(before);
-            return Ok(Err(TooLarge { bytes }));
+            return Err(TooLarge { bytes });
         }
         for part in body.chunks(frame_bytes_max - FRAMING_BYTES) {
-            self.frame(&AMQPFrame::Body(CHANNEL, part.to_vec()))?;
+            self.content(constants::FRAME_BODY, |bytes| bytes.extend_from_slice(part));
         }
-        Ok(Ok(()))
+        Ok(())
+    }
+
+    /// A frame of a message; `put` appends its payload.
+    fn content(&mut self, kind: u8, put: impl FnOnce(&mut Vec<u8>)) {
+        self.bytes.push(kind);
+        self.bytes.extend_from_slice(&CHANNEL.to_be_bytes());
+        put_long(&mut self.bytes, put);
+        self.bytes.push(constants::FRAME_END);
     }
 
     fn frame(&mut self, frame: &AMQPFrame) -> Result<(), Broken> {
@@ -126,11 +140,13 @@ impl Outbound {
 
 #[cfg(test)]
 mod tests {
-    use amq_protocol::protocol::BasicProperties;
+    use events::UtcMicros;
     use tokio::io::{AsyncRead, ReadBuf};
 
     use super::*;
+    use crate::rabbitmq::properties::{Properties, Told};
 
+    const TOLD: Told<'_> = Told { content_type: None, message_id: &"", kind: "", at: UtcMicros(0) };
     const ROUND_BYTES: usize = 100 * 1024;
 
     /// Takes so many bytes, then none for a round.
@@ -176,10 +192,10 @@ mod tests {
                 let message = Outgoing {
                     exchange: "e",
                     routing_key: "k".into(),
-                    properties: BasicProperties::default(),
+                    properties: Properties::new(&TOLD),
                     body: vec![b'x'; 16 * 1024].into(),
                 };
-                outbound.publish(message, tag, 128 * 1024).unwrap().unwrap();
+                outbound.publish(message, tag, 128 * 1024).unwrap();
             }
             assert!(outbound.poll_write(&mut stream, &mut context).is_pending());
             assert!(!outbound.is_empty());

@@ -41,12 +41,11 @@ async fn a_body_is_cut_to_what_a_frame_may_hold() {
 #[tokio::test]
 async fn headers_that_no_frame_can_hold_are_refused_and_nothing_of_the_message_is_sent() {
     let (mut broker, mut connection) = open().await;
-    let mut headers = FieldTable::default();
-    headers.insert("signature".into(), AMQPValue::LongString("x".repeat(FRAME_BYTES_MAX as usize).into()));
     let mut large = outgoing("x");
-    large.properties = large.properties.with_headers(headers);
+    let signature = "x".repeat(FRAME_BYTES_MAX as usize);
+    large.properties = Properties::with_headers(&TOLD, |headers| headers.text("signature", &signature));
     let (reply, mut answer) = oneshot::channel();
-    connection.publish(request(large, reply), Instant::now()).unwrap();
+    connection.publish(request(large, reply), Instant::now());
     assert!(matches!(by_now(&mut answer), Some(Err(PublishError::Refused(_)))));
     let mut next = publish(&mut connection, "x");
     exchange(&mut connection).await.unwrap();

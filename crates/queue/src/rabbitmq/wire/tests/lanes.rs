@@ -31,7 +31,7 @@ async fn a_message_that_nobody_waits_for_takes_its_room_until_it_is_settled() {
         let room = InFlight::new(1, 1024);
         let (reply, answer) = oneshot::channel();
         let permit = room.try_enter(1).unwrap();
-        connection.publish(Request { outgoing: outgoing("x"), reply, permit }, Instant::now()).unwrap();
+        connection.publish(Request { outgoing: outgoing("x"), reply, permit }, Instant::now());
         drop(answer);
         exchange(&mut connection).await.unwrap();
         assert!(room.try_enter(1).is_none(), "it is on its way");
@@ -47,7 +47,7 @@ async fn the_room_of_what_is_lost_with_its_connection_is_free() {
     let room = InFlight::new(1, 1024);
     let (reply, _answer) = oneshot::channel();
     let permit = room.try_enter(5000).unwrap();
-    connection.publish(Request { outgoing: outgoing("x"), reply, permit }, Instant::now()).unwrap();
+    connection.publish(Request { outgoing: outgoing("x"), reply, permit }, Instant::now());
     connection.abandon(&Broken::because("a test"));
     assert!(room.try_enter(5000).is_some());
 }

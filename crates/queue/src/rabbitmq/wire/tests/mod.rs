@@ -13,6 +13,7 @@ use amq_protocol::frame::{AMQPFrame, WriteContext, gen_frame, parse_frame};
 use amq_protocol::protocol::{AMQPClass, BasicProperties, basic, channel, confirm, connection};
 use amq_protocol::types::{AMQPValue, FieldTable};
 use bytes::Bytes;
+use events::UtcMicros;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::oneshot;
 
@@ -23,11 +24,14 @@ use crate::PublishError;
 use crate::rabbitmq::envelope::Outgoing;
 use crate::rabbitmq::in_flight::InFlight;
 use crate::rabbitmq::lane::{Confirmed, Reply, Request};
+use crate::rabbitmq::properties::{Properties, Told};
 
 const FRAME_BYTES_MAX: u32 = 4096;
 const HEARTBEAT_SECONDS: u16 = 10;
 /// What fits into the stream unread.
 const PIPE_BYTES: usize = 1024 * 1024;
+
+const TOLD: Told<'_> = Told { content_type: None, message_id: &"same", kind: "a kind", at: UtcMicros(0) };
 
 type Answer = oneshot::Receiver<Result<Confirmed, PublishError>>;
 
@@ -158,17 +162,12 @@ async fn open() -> (Broker, Connection) {
 }
 
 fn outgoing(body: impl Into<Bytes>) -> Outgoing {
-    Outgoing {
-        exchange: "e",
-        routing_key: "k".into(),
-        properties: BasicProperties::default().with_message_id("same".into()),
-        body: body.into(),
-    }
+    Outgoing { exchange: "e", routing_key: "k".into(), properties: Properties::new(&TOLD), body: body.into() }
 }
 
 fn publish(connection: &mut Connection, body: impl Into<Bytes>) -> Answer {
     let (reply, answer) = oneshot::channel();
-    connection.publish(request(outgoing(body), reply), Instant::now()).unwrap();
+    connection.publish(request(outgoing(body), reply), Instant::now());
     answer
 }
 
