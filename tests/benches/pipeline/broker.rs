@@ -1,7 +1,8 @@
 //! The receiver before a RabbitMQ: against a bare publisher, and against the best plain lapin receiver.
 //!
-//! The plain receiver comes twice: with nothing but the body, and with properties as long as ours are. What the second loses
-//! against the first is what the envelope costs the broker, whoever writes it.
+//! Ours is the real binary; the others are this program. The plain receiver comes twice: with nothing but the body, and with
+//! properties as long as ours are. What the second loses against the first is what the envelope costs the broker, whoever
+//! writes it.
 
 use std::time::Duration;
 
@@ -12,13 +13,12 @@ use tests::usage;
 
 use crate::contest::{BARE, Contest};
 use crate::parts::verify_for_a_while;
+use crate::real::{SIGNED, UNSIGNED as OURS};
 use crate::receiver::{Bench, CONNECTIONS};
 use crate::report::{Report, figure};
 
 const PLAIN: &str = "unsigned-lapin";
-const LABELLED: &str = "unsigned-labelled";
-const OURS: &str = "unsigned-broker";
-const SIGNED: &str = "signed-broker";
+const LABELLED: &str = "unsigned-lapin-labelled";
 const NOTHING: &str = "nothing";
 
 /// How long the latency is measured at half of the best rate.

@@ -1,5 +1,7 @@
-//! What is measured in a process of its own: this very program started again, so that load and server do not share a runtime.
+//! What is measured in a process of its own, so that load and server do not share a runtime: this very program started again,
+//! or the real binary.
 
+use std::any::Any;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,11 +9,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use tests::binary::Finlinkd;
 use tests::usage;
 
-/// A running server.
+/// A running server; ended when dropped.
 pub(crate) struct Server {
-    process: Process,
+    process_id: u32,
+    _process: Box<dyn Any>,
     pub(crate) address: SocketAddr,
 }
 
@@ -20,18 +24,27 @@ impl Server {
     pub(crate) fn start(what: &str, folder: &Path) -> Result<Self> {
         let (process, first) = Process::start(what, folder)?;
         let address = first.parse().with_context(|| format!("the server said {first:?} instead of its address"))?;
-        Ok(Self { process, address })
+        Ok(Self { process_id: process.0.id(), _process: Box::new(process), address })
+    }
+
+    /// The real binary, which listens there.
+    pub(crate) fn real(process: Finlinkd, address: SocketAddr) -> Self {
+        Self { process_id: process.id(), _process: Box::new(process), address }
     }
 
     /// Processor time so far.
     pub(crate) fn cpu_time(&self) -> Result<Duration> {
-        self.process.cpu_time()
+        usage::cpu_time(self.process_id)
     }
 
     /// Resident memory now, in MiB.
     pub(crate) fn resident_mib(&self) -> Result<f64> {
-        self.process.resident_mib()
+        resident_mib(self.process_id)
     }
+}
+
+fn resident_mib(process_id: u32) -> Result<f64> {
+    Ok(usage::resident_bytes(process_id)? as f64 / f64::from(1 << 20))
 }
 
 /// A running process; killed when dropped.
@@ -60,7 +73,7 @@ impl Process {
 
     /// Resident memory now, in MiB.
     pub(crate) fn resident_mib(&self) -> Result<f64> {
-        Ok(usage::resident_bytes(self.0.id())? as f64 / f64::from(1 << 20))
+        resident_mib(self.0.id())
     }
 }
 

@@ -13,6 +13,7 @@ use tests::signing::{SigningKey, request};
 use uuid::Uuid;
 
 use crate::child::Server;
+use crate::real;
 use crate::report::{Report, figure, median};
 use crate::serve::{APP, BROKER_FILE, KEY_FILE};
 
@@ -76,6 +77,10 @@ impl Bench {
     /// The same, before the broker at `url`.
     pub(crate) fn server_with(&self, what: &str, url: &str) -> Result<(Server, TempDir)> {
         let folder = TempDir::new()?;
+        if [real::UNSIGNED, real::SIGNED].contains(&what) {
+            let server = self.runtime.block_on(real::ingress(what, folder.path(), url, &self.key))?;
+            return Ok((server, folder));
+        }
         std::fs::write(folder.path().join(KEY_FILE), &self.key)?;
         std::fs::write(folder.path().join(BROKER_FILE), url)?;
         Ok((Server::start(what, folder.path())?, folder))

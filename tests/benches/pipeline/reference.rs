@@ -1,6 +1,6 @@
 //! The best plain lapin receiver there is to compare with: actix-web, a connection and a channel for each worker, the confirm
-//! awaited in the handler. It verifies nothing, keeps no books and has no spool. Where it is told to, its messages carry
-//! properties and headers like those of our envelope, each the same for all.
+//! awaited in the handler. It verifies nothing, keeps no books and has no spool. What its messages carry beside the body
+//! is chosen by name.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -8,11 +8,12 @@ use std::rc::Rc;
 use actix_web::{HttpResponse, web};
 use anyhow::Result;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::{AMQPValue, FieldTable, LongString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use listener::{Bound, Limits};
 use queue::rabbitmq::WEBHOOKS;
 use tokio_util::sync::CancellationToken;
+
+use crate::envelopes;
 
 thread_local! {
     /// This worker's channel, and the connection that it lives on.
@@ -27,45 +28,16 @@ struct Reference {
     properties: BasicProperties,
 }
 
-/// Serves until killed. `is_labelled`: with properties like ours.
-pub(crate) async fn serve(bound: Bound, url: String, is_labelled: bool, stop: CancellationToken) -> Result<()> {
+/// Serves until killed; `envelope` is the name of one.
+pub(crate) async fn serve(bound: Bound, url: String, envelope: &str, stop: CancellationToken) -> Result<()> {
     // The topology is there: our own publisher declared it before.
     let workers = Limits { workers: 2, ..Limits::default() };
-    let plain = BasicProperties::default().with_delivery_mode(2).with_type("finlinkd.bench".into());
-    let properties = if is_labelled { labelled(plain) } else { plain };
+    let properties = envelopes::named(envelope)?;
     let reference = web::Data::new(Reference { url, main: tokio::runtime::Handle::current(), properties });
     Ok(listener::serve(bound, &workers, stop, move |routes| {
         routes.app_data(reference.clone()).route("/webhooks/{app}", web::post().to(receive));
     })
     .await?)
-}
-
-/// As many properties and headers as ours, of the same kinds and lengths.
-fn labelled(properties: BasicProperties) -> BasicProperties {
-    const ID: &str = "0199c1de-0000-7000-8000-000000000000";
-    let text = |value: &str| AMQPValue::LongString(LongString::from(value));
-    let number = || AMQPValue::LongLongInt(1_800_000_000_000_000);
-    let mut headers = FieldTable::default();
-    for (name, value) in [
-        ("app", text("bench")),
-        ("received-at-us", number()),
-        ("instance", text(ID)),
-        ("sequence", number()),
-        ("decided-through", number()),
-        ("verification", text("unchecked")),
-        ("binds-body", AMQPValue::Boolean(false)),
-        ("body-sha256", text(&"0".repeat(64))),
-        ("content-type", text("application/json")),
-    ] {
-        headers.insert(name.into(), value);
-    }
-    properties
-        .with_message_id(ID.into())
-        .with_correlation_id("123456".into())
-        .with_content_type("application/json".into())
-        .with_timestamp(1_800_000_000)
-        .with_app_id("finlinkd".into())
-        .with_headers(headers)
 }
 
 async fn receive(body: web::Bytes, reference: web::Data<Reference>) -> HttpResponse {

@@ -10,10 +10,7 @@ use ingress::{Metrics, Wiring};
 use listener::Limits;
 use prometheus::Registry;
 use queue::embedded::EmbeddedQueue;
-use queue::rabbitmq::{self, Addresses, RabbitMq};
-use queue::spooled::Spooled;
 use queue::{Message, PublishEngine, PublishError, Publisher, QueueState};
-use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -48,9 +45,9 @@ async fn serve(what: &str, folder: &Path) -> Result<()> {
             println!("{address}");
             return Ok(listener::serve(bound, &Limits::default(), stop, nothing).await?);
         }
-        Some(kind @ ("lapin" | "labelled")) => {
+        Some(kind) if kind.starts_with("lapin") => {
             println!("{address}");
-            return reference::serve(bound, url, kind == "labelled", stop).await;
+            return reference::serve(bound, url, kind, stop).await;
         }
         Some("not-stored") => (Publisher::new(Arc::new(NotStored::new())), Box::new(())),
         Some("stored") => {
@@ -58,7 +55,6 @@ async fn serve(what: &str, folder: &Path) -> Result<()> {
             let queue = EmbeddedQueue::open(&settings)?;
             (queue.publisher(), Box::new(queue))
         }
-        Some("broker") => broker(&url, folder).await?,
         Some(other) => bail!("there is no server {other}"),
     };
     let mode = if what.starts_with("signed") { Mode::Enforce } else { Mode::Off };
@@ -76,18 +72,6 @@ async fn serve(what: &str, folder: &Path) -> Result<()> {
     // Said last: what is behind it is ready, and the topology declared.
     println!("{address}");
     Ok(ingress::start(bound, wiring, stop).await?)
-}
-
-/// RabbitMQ behind the spool, as the ingress role has it.
-async fn broker(url: &str, folder: &Path) -> Result<(Publisher, Box<dyn std::any::Any>)> {
-    let addresses = Addresses::Given(vec![SecretString::from(url.to_owned())]);
-    let (primary, _) = RabbitMq::new(addresses, rabbitmq::Settings::default(), "bench").publisher();
-    primary.state().wait_for(|state| *state == QueueState::Ready).await?;
-    let spool = queue::SpoolSettings { folder: folder.join("spool"), ..queue::SpoolSettings::default() };
-    let spooled = Spooled::open(primary, &spool, &queue::Metrics::register(&Registry::new())?)?;
-    let publisher = spooled.publisher();
-    publisher.state().wait_for(|state| *state == QueueState::Ready).await?;
-    Ok((publisher, Box::new(spooled)))
 }
 
 fn keys(folder: &Path) -> Result<KeySnapshot> {
