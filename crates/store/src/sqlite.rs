@@ -24,11 +24,9 @@ mod pending;
 mod refresh;
 mod tally;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use events::AppName;
 use sqlite::rusqlite::{self, Connection};
 use sqlite::{Database, Migrate, Options};
 
@@ -51,8 +49,6 @@ const GROUP_MAX: usize = 64;
 pub struct SqliteStore {
     database: Database,
     rules: Arc<Rules>,
-    /// The apps whose lease was asked for, and answered, since the store was opened.
-    leased: Arc<Mutex<BTreeSet<AppName>>>,
 }
 
 impl SqliteStore {
@@ -68,15 +64,16 @@ impl SqliteStore {
             MigrateMode::Auto => Migrate::Auto,
             MigrateMode::Check => Migrate::Check,
         };
-        let database = Database::open(options, migrations::ALL, mode)?;
-        Ok(Self { database, rules: Arc::new(settings.rules.clone()), leased: Arc::default() })
+        // The folder is locked from here on: whoever held a lease before is gone.
+        let (database, ()) = Database::open_and(options, migrations::ALL, mode, lease::free_all)?;
+        Ok(Self { database, rules: Arc::new(settings.rules.clone()) })
     }
 
     /// Opens the store to be read only, beside a running pipeline or after it. Every write answers
     /// [`StoreError::Unavailable`].
     pub fn open_read_only(settings: &Settings) -> Result<Self, OpenError> {
         let database = Database::open_read_only(&file(&settings.folder), migrations::ALL)?;
-        Ok(Self { database, rules: Arc::new(settings.rules.clone()), leased: Arc::default() })
+        Ok(Self { database, rules: Arc::new(settings.rules.clone()) })
     }
 
     /// Ends it for every clone: accepted writes are carried out, the folder is free for another process.

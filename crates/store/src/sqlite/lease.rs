@@ -70,9 +70,9 @@ fn fence(connection: &Connection, app: &AppName) -> SqlResult<Option<u64>> {
         .optional()
 }
 
-/// Frees the lease of a process that is known to be gone.
-pub(super) fn free(connection: &Connection, app: &AppName) -> SqlResult<()> {
-    connection.prepare_cached("UPDATE leases SET holder = NULL WHERE app = ?1")?.execute([app.as_str()])?;
+/// Frees the leases of processes that are known to be gone.
+pub(super) fn free_all(connection: &Connection) -> SqlResult<()> {
+    connection.execute("UPDATE leases SET holder = NULL WHERE holder IS NOT NULL", [])?;
     Ok(())
 }
 

@@ -1,8 +1,5 @@
 //! The reconciler's port: each method is one call into the file of its concern, behind the fence where it has a lease.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
-
 use async_trait::async_trait;
 use connections::Transition;
 use events::{AppName, ConnectionToken, UtcMicros};
@@ -46,24 +43,8 @@ impl Refresh for SqliteStore {
         now: UtcMicros,
         expires_at: UtcMicros,
     ) -> Result<Option<Lease>, StoreError> {
-        let (name, leased) = (app.clone(), self.leased.clone());
-        let first = Arc::new(AtomicBool::new(false));
-        let is_first = first.clone();
-        let take = move |connection: &Connection| {
-            // The folder is locked: whoever held the lease before this process opened it is gone. Asked here, where there is
-            // one at a time.
-            if leased.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone()) {
-                is_first.store(true, Ordering::Relaxed);
-                lease::free(connection, &name)?;
-            }
-            Ok(lease::take(connection, &name, holder, now, expires_at)?)
-        };
-        let taken = self.write(take).await;
-        if taken.is_err() && first.load(Ordering::Relaxed) {
-            // What could not be committed is to be done by the next call.
-            self.leased.lock().unwrap_or_else(PoisonError::into_inner).remove(app);
-        }
-        taken
+        let app = app.clone();
+        self.write(move |connection| Ok(lease::take(connection, &app, holder, now, expires_at)?)).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
