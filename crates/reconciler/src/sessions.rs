@@ -150,6 +150,9 @@ impl Sessions {
         let at = turn.clock.now();
         self.logins.attempt(at);
         self.note(shared, turn, at).await?;
+        // As Finlink sees them logins are apart: the next one is counted from when this one leaves, not from before the note.
+        let at = turn.clock.now();
+        self.logins.attempt(at);
         match shared.client.login(permit, &turn.patience, &shared.app.client_id, secret).await {
             Ok(answered) => {
                 let session = Session::opened(answered.value, at, &shared.settings);
