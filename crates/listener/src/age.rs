@@ -21,7 +21,7 @@ struct Ends(Instant);
 pub(crate) fn note(age_max: Duration, stream: &dyn Any, data: &mut Extensions) {
     let peer = stream.downcast_ref::<TcpStream>().and_then(|stream| stream.peer_addr().ok());
     let step = peer.map_or(STEPS, |peer| peer.port() % STEPS);
-    let age = age_max / 2 + age_max / 2 * u32::from(step) / u32::from(STEPS);
+    let age = age_max / 2 + age_max / 2 / u32::from(STEPS) * u32::from(step);
     // A time that no clock reaches is no end.
     if let Some(end) = Instant::now().checked_add(age) {
         data.insert(Ends(end));
