@@ -17,15 +17,23 @@ const SHORT_BYTES_MAX: usize = 255;
 /// Room for what a verified webhook takes.
 const USUAL_BYTES: usize = 768;
 
-// The bits of the properties in the order in which they are laid out.
-const CONTENT_TYPE: u16 = 1 << 15;
-const HEADERS: u16 = 1 << 13;
-const HAS_DELIVERY_MODE: u16 = 1 << 12;
-const CORRELATION_ID: u16 = 1 << 10;
-const MESSAGE_ID: u16 = 1 << 7;
-const TIMESTAMP: u16 = 1 << 6;
-const TYPE: u16 = 1 << 5;
-const HAS_APP_ID: u16 = 1 << 3;
+/// The bits that say which properties follow, in the order in which they are laid out.
+pub(super) mod flags {
+    pub(in crate::rabbitmq) const CONTENT_TYPE: u16 = 1 << 15;
+    pub(in crate::rabbitmq) const CONTENT_ENCODING: u16 = 1 << 14;
+    pub(in crate::rabbitmq) const HEADERS: u16 = 1 << 13;
+    pub(in crate::rabbitmq) const DELIVERY_MODE: u16 = 1 << 12;
+    pub(in crate::rabbitmq) const PRIORITY: u16 = 1 << 11;
+    pub(in crate::rabbitmq) const CORRELATION_ID: u16 = 1 << 10;
+    pub(in crate::rabbitmq) const MESSAGE_ID: u16 = 1 << 7;
+    pub(in crate::rabbitmq) const TIMESTAMP: u16 = 1 << 6;
+    pub(in crate::rabbitmq) const TYPE: u16 = 1 << 5;
+    pub(in crate::rabbitmq) const APP_ID: u16 = 1 << 3;
+}
+
+/// What every message of ours has.
+const ALWAYS: u16 =
+    flags::DELIVERY_MODE | flags::CORRELATION_ID | flags::MESSAGE_ID | flags::TIMESTAMP | flags::TYPE | flags::APP_ID;
 
 /// All of them but the correlation id, which is known only when the message is written to its connection.
 #[derive(Debug, Clone)]
@@ -52,23 +60,22 @@ impl Properties {
     /// Properties with the headers that `put` puts.
     pub(super) fn with_headers(told: &Told<'_>, put: impl FnOnce(&mut Headers<'_>)) -> Self {
         let mut begun = Self::begin(told.content_type);
-        begun.flags |= HEADERS;
+        begun.flags |= flags::HEADERS;
         put_long(&mut begun.bytes, |bytes| put(&mut Headers(bytes)));
         begun.end(told)
     }
 
     fn begin(content_type: Option<&str>) -> Self {
-        let mut begun = Self { flags: 0, bytes: Vec::with_capacity(USUAL_BYTES), correlation_id_at: 0 };
+        let mut begun = Self { flags: ALWAYS, bytes: Vec::with_capacity(USUAL_BYTES), correlation_id_at: 0 };
         // One that the property cannot hold is left out.
         if let Some(content_type) = content_type.filter(|text| text.len() <= SHORT_BYTES_MAX) {
-            begun.flags |= CONTENT_TYPE;
+            begun.flags |= flags::CONTENT_TYPE;
             put_short(&mut begun.bytes, &content_type);
         }
         begun
     }
 
     fn end(mut self, told: &Told<'_>) -> Self {
-        self.flags |= HAS_DELIVERY_MODE | CORRELATION_ID | MESSAGE_ID | TIMESTAMP | TYPE | HAS_APP_ID;
         self.bytes.push(DELIVERY_MODE);
         self.correlation_id_at = self.bytes.len();
         put_short(&mut self.bytes, told.message_id);

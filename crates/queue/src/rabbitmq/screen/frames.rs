@@ -2,19 +2,19 @@
 //!
 //! Bounded: what is kept back is one content header at most. Bodies and methods pass as they come.
 
+use amq_protocol::protocol::constants::{FRAME_END, FRAME_HEADER};
+
 use super::properties::are_readable;
+use crate::rabbitmq::properties::flags;
 
 /// Type, channel and length.
 const HEAD_BYTES: usize = 7;
-const KIND_HEADER: u8 = 2;
 /// The first letter of the broker's version, which it says instead of a frame where ours is another.
 const VERSION: u8 = b'A';
 /// lapin agrees on frames of 128 KiB, with head and end; a broker adds to properties without asking for the limit.
 const HEADER_BYTES_MAX: usize = 128 * 1024 - HEAD_BYTES - 1;
 /// Class, weight, and the length of the body: what a content header has before its properties.
 const BEFORE_PROPERTIES_BYTES: usize = 12;
-/// The bit of the property `type`.
-const TYPE: u16 = 1 << 5;
 /// The only property of a message whose own cannot be read. `type` says what a message is, so it is told with the dead letter.
 const UNREADABLE: &str = "properties that cannot be read: too large, too deep, or not in UTF-8";
 
@@ -92,7 +92,7 @@ fn begin(head: &mut Vec<u8>, out: &mut Vec<u8>) -> Frames {
             out.append(head);
             Frames::Raw
         }
-        (KIND_HEADER, Some(length)) => {
+        (FRAME_HEADER, Some(length)) => {
             Frames::Header { head: std::mem::take(head), kept: Vec::new(), remaining: length as usize + 1 }
         }
         (_, Some(length)) => {
@@ -123,10 +123,10 @@ fn end(head: &[u8], kept: &[u8], out: &mut Vec<u8>) {
     let length = BEFORE_PROPERTIES_BYTES + 2 + 1 + UNREADABLE.len();
     out.extend_from_slice(&(length as u32).to_be_bytes());
     out.extend_from_slice(before);
-    out.extend_from_slice(&TYPE.to_be_bytes());
+    out.extend_from_slice(&flags::TYPE.to_be_bytes());
     out.push(UNREADABLE.len() as u8);
     out.extend_from_slice(UNREADABLE.as_bytes());
-    out.push(amq_protocol::protocol::constants::FRAME_END);
+    out.push(FRAME_END);
 }
 
 #[cfg(test)]
@@ -143,7 +143,7 @@ mod tests {
 
     /// A content header with these properties, as they lie on the wire.
     fn header(properties: &[u8]) -> Vec<u8> {
-        let mut frame = vec![KIND_HEADER, 0, 7];
+        let mut frame = vec![FRAME_HEADER, 0, 7];
         frame.extend(((BEFORE_PROPERTIES_BYTES + properties.len()) as u32).to_be_bytes());
         frame.extend([0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
         frame.extend(properties);
@@ -228,7 +228,7 @@ mod tests {
 
         #[test]
         fn a_header_of_any_length_ends_in_bytes(payload in proptest::collection::vec(0_u8.., 0..40)) {
-            let frame = [&[KIND_HEADER, 0, 7][..], &(payload.len() as u32).to_be_bytes(), &payload, &[206]].concat();
+            let frame = [&[FRAME_HEADER, 0, 7][..], &(payload.len() as u32).to_be_bytes(), &payload, &[206]].concat();
             let out = passed(&frame, frame.len());
             proptest::prop_assert!(out == frame || out.len() > BEFORE_PROPERTIES_BYTES + UNREADABLE.len());
         }

@@ -9,16 +9,10 @@ use amq_protocol::types::parsing::{
     parse_short_uint,
 };
 
+use crate::rabbitmq::properties::flags;
+
 /// The class of content: basic.
 pub(super) const CLASS: u16 = 60;
-
-// The bits of the properties that come before the correlation id, and its own.
-const CONTENT_TYPE: u16 = 1 << 15;
-const CONTENT_ENCODING: u16 = 1 << 14;
-const HEADERS: u16 = 1 << 13;
-const DELIVERY_MODE: u16 = 1 << 12;
-const PRIORITY: u16 = 1 << 11;
-const CORRELATION_ID: u16 = 1 << 10;
 
 /// What the header of a returned message says: the tag, where it has one, and the length of its body.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,21 +27,22 @@ pub(super) fn read(header: &[u8]) -> Option<Returned> {
     let (rest, _weight) = ok(parse_short_uint(rest))?;
     let (rest, body_bytes) = ok(parse_long_long_uint(rest))?;
     let (mut rest, flags) = ok(parse_short_uint(rest))?;
-    for string in [CONTENT_TYPE, CONTENT_ENCODING] {
+    for string in [flags::CONTENT_TYPE, flags::CONTENT_ENCODING] {
         if flags & string != 0 {
             rest = ok(parse_short_string(rest))?.0;
         }
     }
-    if flags & HEADERS != 0 {
+    if flags & flags::HEADERS != 0 {
         // A table is laid out like an array of bytes: its length, and so much.
         rest = ok(parse_byte_array(rest))?.0;
     }
-    for number in [DELIVERY_MODE, PRIORITY] {
+    for number in [flags::DELIVERY_MODE, flags::PRIORITY] {
         if flags & number != 0 {
             rest = ok(parse_short_short_uint(rest))?.0;
         }
     }
-    let tag = if flags & CORRELATION_ID == 0 { None } else { ok(parse_short_string(rest))?.1.as_str().parse().ok() };
+    let tag =
+        if flags & flags::CORRELATION_ID == 0 { None } else { ok(parse_short_string(rest))?.1.as_str().parse().ok() };
     (class == CLASS).then_some(Returned { tag, body_bytes })
 }
 

@@ -59,7 +59,9 @@ impl Outbound {
         let Outgoing { exchange, routing_key, properties, body } = outgoing;
         let before = self.bytes.len();
         self.content(constants::FRAME_METHOD, |bytes| {
-            bytes.extend_from_slice(&[content::CLASS.to_be_bytes(), PUBLISH.to_be_bytes(), RESERVED].concat());
+            bytes.extend_from_slice(&content::CLASS.to_be_bytes());
+            bytes.extend_from_slice(&PUBLISH.to_be_bytes());
+            bytes.extend_from_slice(&RESERVED);
             put_short(bytes, &exchange);
             put_short(bytes, &routing_key);
             bytes.push(MANDATORY);
