@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use events::{AppName, UtcMicros};
 use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
-use store::{DeadLetterReason, Inspect, SharedClock, Totals};
+use store::{ClockLook, DeadLetterReason, Inspect, SharedClock, Totals};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -23,11 +23,6 @@ const GAP_KINDS: [&str; 3] = ["import", "update", "token"];
 
 /// The books are proven once in so many sums.
 const LEDGER_EVERY_SUMS: u32 = 60;
-
-/// Clocks further apart than this are told of. A webhook's signature may be no more than 5 minutes from the future.
-const CLOCKS_APART_MAX: Duration = Duration::from_secs(10);
-/// So many sums in a row must find it: a machine that slept knows an old answer for a moment.
-const CLOCK_OFF_TOLD_SUMS: u32 = 3;
 
 /// How often the sums are made.
 const EVERY: Duration = Duration::from_secs(5);
@@ -183,7 +178,7 @@ pub(crate) fn start(
         let (health, state) = watch::channel(Health::Ready);
         readiness.part("store", move || state.borrow().clone());
         let (proofs, clock) = (Proofs::default(), SharedClock::default());
-        Sums { inspect: store.inspect(), gauges, proofs, clock, off_in_a_row: 0, health }
+        Sums { inspect: store.inspect(), gauges, proofs, clock, look: ClockLook::default(), health }
     });
     if queue.is_none() && store.is_none() {
         return Ok(None);
@@ -196,8 +191,7 @@ struct Sums {
     gauges: Option<Gauges>,
     proofs: Proofs,
     clock: SharedClock,
-    /// Sums in a row that found this machine's clock off.
-    off_in_a_row: u32,
+    look: ClockLook,
     health: watch::Sender<Health>,
 }
 
@@ -228,13 +222,8 @@ impl Sums {
     /// The store's time. That this machine's is another is told once.
     async fn now(&mut self) -> UtcMicros {
         let now = self.clock.now(self.inspect.time()).await;
-        let own = UtcMicros::now();
-        let off = own.since(now).max(now.since(own));
-        self.off_in_a_row = if off > CLOCKS_APART_MAX { self.off_in_a_row.saturating_add(1) } else { 0 };
-        if self.off_in_a_row == CLOCK_OFF_TOLD_SUMS {
-            let way = if own > now { "ahead of" } else { "behind" };
-            let seconds = off.as_secs();
-            tracing::warn!("this machine's clock is {seconds} s {way} the database's, by which finlinkd goes: set it");
+        if let Some(wrong) = self.look.look(UtcMicros::now(), now) {
+            tracing::warn!("{wrong}");
         }
         now
     }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use events::{AppName, UtcMicros};
 use store::StoredKey;
@@ -20,6 +21,8 @@ pub struct KeyBoard(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     posted: Mutex<BTreeMap<AppName, Posted>>,
+    /// The store's time at the last post, and the moment of it.
+    time: Mutex<Option<(UtcMicros, Instant)>>,
     snapshot: watch::Sender<KeySnapshot>,
 }
 
@@ -34,7 +37,7 @@ impl KeyBoard {
     /// An empty board, and the snapshot that follows it.
     pub fn new() -> (Self, watch::Receiver<KeySnapshot>) {
         let (snapshot, receiver) = watch::channel(KeySnapshot::default());
-        (Self(Arc::new(Inner { posted: Mutex::default(), snapshot })), receiver)
+        (Self(Arc::new(Inner { posted: Mutex::default(), time: Mutex::default(), snapshot })), receiver)
     }
 
     /// What the internal listener serves.
@@ -45,7 +48,9 @@ impl KeyBoard {
             .flat_map(|(app, posted)| posted.keys.iter().map(move |key| (app, key)))
             .map(|(app, key)| KeyEntry { app: app.clone(), kid: key.kid, jwk: key.jwk.clone() })
             .collect();
-        KeysDocument { read_at: self.0.snapshot.borrow().read_at, answered: answered(&posted), keys }
+        let time = *self.0.time.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = time.map(|(at, since)| at.plus(since.elapsed()));
+        KeysDocument { read_at: self.0.snapshot.borrow().read_at, at, answered: answered(&posted), keys }
     }
 
     /// The keys of an app as posted last.
@@ -56,6 +61,7 @@ impl KeyBoard {
 
     /// Posts all keys of an app, as the store had them at `now`, and when Finlink last could be asked for them.
     pub(crate) fn post(&self, app: &AppName, keys: Vec<StoredKey>, answered_at: Option<UtcMicros>, now: UtcMicros) {
+        *self.0.time.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Instant::now()));
         let mut posted = self.0.posted.lock().unwrap_or_else(PoisonError::into_inner);
         let of_app = posted.entry(app.clone()).or_default();
         of_app.answered_at = answered_at;

@@ -6,15 +6,17 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use events::UtcMicros;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use store::ClockLook;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
 use uuid::Uuid;
 use verification::KeySnapshot;
 
@@ -90,6 +92,7 @@ pub struct KeysClient {
     snapshot: watch::Sender<KeySnapshot>,
     document: KeysDocument,
     failures: u32,
+    look: ClockLook,
     /// Tells apart what several clients write in one folder.
     writer: Uuid,
 }
@@ -114,13 +117,31 @@ impl KeysClient {
             None => KeysDocument::default(),
         };
         let (snapshot, receiver) = watch::channel(snapshot_of(&document));
-        Ok((Self { http, url, bearer, settings, snapshot, document, failures: 0, writer: Uuid::new_v4() }, receiver))
+        Ok((
+            Self {
+                http,
+                url,
+                bearer,
+                settings,
+                snapshot,
+                document,
+                failures: 0,
+                look: ClockLook::default(),
+                writer: Uuid::new_v4(),
+            },
+            receiver,
+        ))
     }
 
     /// Polls once; answers when to poll again.
     pub async fn step(&mut self, now: UtcMicros) -> UtcMicros {
+        let asked = Instant::now();
         match self.poll().await {
             Ok(document) => {
+                let own = now.plus(asked.elapsed());
+                if let Some(wrong) = document.at.and_then(|at| self.look.look(own, at)) {
+                    tracing::warn!("{wrong}");
+                }
                 if self.failures > 0 {
                     tracing::info!(url = %self.url, "keys are read again");
                 }

@@ -16,6 +16,9 @@ pub(crate) const KEYS_PATH: &str = "/internal/keys";
 pub(crate) struct KeysDocument {
     /// When the store was last read.
     pub(crate) read_at: Option<UtcMicros>,
+    /// The store's time when this was made, as far as it is known.
+    #[serde(default)]
+    pub(crate) at: Option<UtcMicros>,
     /// For each app, when Finlink last could be asked for its keys.
     #[serde(default)]
     pub(crate) answered: BTreeMap<AppName, UtcMicros>,

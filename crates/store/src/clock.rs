@@ -47,6 +47,30 @@ impl SharedClock {
     }
 }
 
+/// Clocks further apart than this are told of. A webhook's signature may be no more than 5 minutes from the future.
+const APART_MAX: Duration = Duration::from_secs(10);
+/// So many looks in a row must find it: a machine that slept knows an old answer for a moment.
+const LOOKS_MIN: u32 = 3;
+
+/// Looks whether this machine's clock is the store's, and says once when it is not.
+#[derive(Debug, Default)]
+pub struct ClockLook {
+    apart_in_a_row: u32,
+}
+
+impl ClockLook {
+    /// What is wrong with `own`, where enough looks in a row found it, and only the first time; `shared` is the store's time.
+    pub fn look(&mut self, own: UtcMicros, shared: UtcMicros) -> Option<String> {
+        let apart = own.since(shared).max(shared.since(own));
+        self.apart_in_a_row = if apart > APART_MAX { self.apart_in_a_row.saturating_add(1) } else { 0 };
+        let way = if own > shared { "ahead of" } else { "behind" };
+        let told = || {
+            format!("this machine's clock is {} s {way} the store's, by which finlinkd goes: set it", apart.as_secs())
+        };
+        (self.apart_in_a_row == LOOKS_MIN).then(told)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     //! A store whose clock is far from this machine's. Time is made up.
@@ -90,5 +114,18 @@ mod tests {
         clock.now(async { Ok(AT) }).await;
         advance(CARRIED_FOR * 3).await;
         assert_eq!(clock.now(away()).await, AT.plus(CARRIED_FOR * 3));
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_told_of_once_and_again_after_it_was_right() {
+        let (mut look, off) = (ClockLook::default(), AT.plus(Duration::from_secs(11)));
+        let mut told = |own: UtcMicros, times: usize| (0..times).filter_map(|_| look.look(own, AT)).collect::<Vec<_>>();
+        assert!(told(AT.plus(Duration::from_secs(10)), 5).is_empty(), "not far enough");
+        assert!(told(off, 2).is_empty() && told(AT, 1).is_empty(), "for a moment");
+        let ahead = told(off, 9);
+        assert!(ahead.len() == 1 && ahead[0].contains("11 s ahead of the store's"), "{ahead:?}");
+        assert!(told(AT, 1).is_empty());
+        let behind = told(AT.minus(Duration::from_hours(1)), 9);
+        assert!(behind.len() == 1 && behind[0].contains("3600 s behind the store's"), "{behind:?}");
     }
 }

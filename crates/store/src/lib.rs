@@ -24,7 +24,7 @@ mod settings;
 pub mod sqlite;
 mod tally;
 
-pub use clock::SharedClock;
+pub use clock::{ClockLook, SharedClock};
 pub use error::StoreError;
 pub use feed::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page};
 pub use inspect::{

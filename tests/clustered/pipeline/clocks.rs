@@ -28,8 +28,11 @@ async fn hosts_whose_clocks_are_hours_apart_work_together() {
     let consumer = start(&cluster, "consumer-1", -3).await;
     let feed = start(&cluster, "feed-1", 1).await;
     cluster.converges().await;
-    first.said("ahead of the database's").await.unwrap();
-    consumer.said("behind the database's").await.unwrap();
+    first.said("ahead of the store's").await.unwrap();
+    consumer.said("behind the store's").await.unwrap();
+    // These have no store: they hear of its time with the keys.
+    ahead.said("ahead of the store's").await.unwrap();
+    behind.said("behind the store's").await.unwrap();
 
     // Three hours old, as its receiver sees it: a repetition may be a day old.
     let acknowledged = cluster.sender(&ahead).await.send(TOKENS[0]).await.unwrap();
