@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tests::workspace;
 
+/// The image's check asks a role of finlinkd: the simulated Finlink is none, and nobody waits for a person's command.
+const MAY_GO_UNASKED: [&str; 2] = ["finlink", "operator"];
+
 /// The lines of each service, by its name.
 fn services(text: &str) -> BTreeMap<&str, Vec<&str>> {
     let mut services: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -19,6 +22,13 @@ fn services(text: &str) -> BTreeMap<&str, Vec<&str>> {
     services
 }
 
+/// The lines of what all services of our image have.
+fn ours(text: &str) -> Vec<&str> {
+    let within = text.lines().skip_while(|line| *line != "x-finlinkd: &finlinkd").skip(1);
+    let lines = within.take_while(|line| line.starts_with("  ")).map(str::trim);
+    lines.filter(|line| !line.starts_with('#')).collect()
+}
+
 /// Those of the committed file.
 fn committed() -> String {
     let text = std::fs::read_to_string(workspace::root().join("docker-compose.yml")).unwrap();
@@ -27,9 +37,15 @@ fn committed() -> String {
     text
 }
 
-/// Whether a service says this itself or, where it runs our image, by what all of those have.
-fn says(lines: &[&str], start: &str) -> bool {
-    lines.iter().any(|line| line.starts_with(start) || line.starts_with("<<: *finlinkd"))
+/// Whether a service says this itself or, where it runs our image, what all of those have says it.
+fn says(text: &str, lines: &[&str], start: &str) -> bool {
+    let say = |lines: &[&str]| lines.iter().any(|line| line.starts_with(start));
+    say(lines) || (lines.contains(&"<<: *finlinkd") && say(&ours(text)))
+}
+
+/// Whether its health check is none.
+fn goes_unasked(lines: &[&str]) -> bool {
+    lines.iter().any(|line| line.contains("disable: true") || (line.starts_with("test:") && line.contains("NONE")))
 }
 
 /// The networks of a service.
@@ -40,16 +56,20 @@ fn networks<'a>(services: &BTreeMap<&str, Vec<&'a str>>, service: &str) -> BTree
 
 #[test]
 fn every_service_is_asked_of_its_health() {
-    for (name, lines) in services(&committed()) {
-        assert!(says(&lines, "healthcheck:"), "{name} has no health check");
+    let text = committed();
+    assert!(!goes_unasked(&ours(&text)), "what runs our image is not asked");
+    for (name, lines) in services(&text) {
+        assert!(says(&text, &lines, "healthcheck:"), "{name} has no health check");
+        assert!(!goes_unasked(&lines) || MAY_GO_UNASKED.contains(&name), "{name} has turned its health check off");
     }
 }
 
 #[test]
 fn every_service_is_held_to_the_limits_of_all_and_to_one_of_memory() {
-    for (name, lines) in services(&committed()) {
-        assert!(says(&lines, "<<: *service"), "{name} is not held to the limits of all");
-        assert!(says(&lines, "mem_limit:"), "{name} has no limit of memory");
+    let text = committed();
+    for (name, lines) in services(&text) {
+        assert!(says(&text, &lines, "<<: *service"), "{name} is not held to the limits of all");
+        assert!(says(&text, &lines, "mem_limit:"), "{name} has no limit of memory");
     }
 }
 

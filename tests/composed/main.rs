@@ -39,7 +39,8 @@ async fn is_right_whatever_is_restarted(mut scene: Scene<impl Deployment>) {
         scene.state_equals_truth().await;
         scene.every_target_is_up().await;
     }
-    scene.every_ingress_has_accepted().await;
+    say("sending until every ingress has accepted webhooks");
+    scene.reaches_every_ingress().await;
     say("stopping the broker under load, and killing an ingress with webhooks in its spool");
     scene.delivers_what_a_killed_ingress_had_spooled().await;
     scene.state_equals_truth().await;

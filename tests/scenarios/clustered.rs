@@ -5,6 +5,7 @@
 use tests::binary::Setup;
 use tests::cluster::{Cluster, Queue};
 use tests::customer::Customer;
+use tests::looking::{drained, is_said_to_be};
 use tests::person::Person;
 use tests::processes::Processes;
 use tests::roles::role_of;
@@ -127,9 +128,13 @@ impl Pair for Clustered {
         0
     }
 
-    /// The consumer goes on for as long as the ingress has anything to leave behind.
+    /// The consumer goes on for as long as the ingress has anything to leave behind. An ingress that was stopped before
+    /// it reached the broker would leave its last mark in its spool, and the books would wait for it.
     async fn closes_the_books(&self, running: &mut Processes) -> usize {
-        running.take(Self::player("ingress")).stop().await.unwrap();
+        let ingress = running.take(Self::player("ingress"));
+        is_said_to_be(&ingress, Some("queue"), "ready").await;
+        drained(&ingress).await;
+        ingress.stop().await.unwrap();
         1
     }
 
@@ -144,5 +149,10 @@ impl Pair for Clustered {
         let frozen = running.get("reconciler-1");
         frozen.thaw().unwrap();
         frozen.said("standing by: another reconciler talks to Finlink now").await.unwrap();
+    }
+
+    /// The one that stood by is killed in its turn, and the first is there to take over.
+    async fn loses_the_new_voice(&self, running: &mut Processes) {
+        running.take("reconciler-2").kill().await.unwrap();
     }
 }

@@ -142,4 +142,7 @@ impl Pair for Embedded {
 
     /// The dead do not come back.
     async fn hears_the_old_voice(&self, _running: &mut Processes) {}
+
+    /// There is no old one to take over from it.
+    async fn loses_the_new_voice(&self, _running: &mut Processes) {}
 }

@@ -58,6 +58,8 @@ pub(crate) trait Pair: Sized {
     async fn loses_its_voice(&self, running: &mut Processes);
     /// Whoever lost the lease comes back, where it can, and knows that it has lost it.
     async fn hears_the_old_voice(&self, running: &mut Processes);
+    /// Whoever took over is gone in its turn, where the old one came back to take over from it.
+    async fn loses_the_new_voice(&self, running: &mut Processes);
 }
 
 /// What holds for a receiver whose queue is away.

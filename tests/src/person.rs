@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::binary::Setup;
 use crate::looking::{array, bare, eventually};
 
-/// Lost receipts that an error names.
+/// Lost or wrongly decided webhooks that an error names.
 const NAMED_MAX: usize = 5;
 
 /// Someone with the settings of a person.
@@ -80,12 +80,26 @@ impl Person {
         listed.await;
     }
 
-    /// Waits until it is decided of every webhook who signed it.
-    pub async fn finds_nothing_pending(&self) {
-        let decided = eventually("no webhook is pending", async || {
+    /// Waits until it is decided of every webhook who signed it: Finlink these, and somebody else the forged ones.
+    pub async fn finds_decided(&self, signed: &[String], forged: &[String]) {
+        let expected = signed.iter().map(|receipt| (receipt, "verified"));
+        let expected: Vec<_> = expected.chain(forged.iter().map(|receipt| (receipt, "rejected"))).collect();
+        let decided = eventually("every webhook is decided, and rightly", async || {
             let webhooks = self.webhooks().await;
+            let word_of = |receipt: &String| webhooks.get(receipt).map(|webhook| &webhook["verification"]);
+            let wrong = expected.iter().filter(|(receipt, word)| word_of(receipt).is_none_or(|found| found != word));
+            let wrong: Vec<_> = wrong.map(|(receipt, word)| (receipt, word_of(receipt), word)).collect();
             let pending = webhooks.values().filter(|webhook| webhook["verification"] == "pending").count();
-            if pending == 0 { Ok(()) } else { Err(format!("{pending} of {} are", webhooks.len())) }
+            let named = &wrong[..wrong.len().min(NAMED_MAX)];
+            if wrong.is_empty() && pending == 0 {
+                Ok(())
+            } else {
+                Err(format!(
+                    "{pending} of {} are pending, {} are not as expected: {named:?}",
+                    webhooks.len(),
+                    wrong.len()
+                ))
+            }
         });
         decided.await;
     }

@@ -21,6 +21,13 @@ impl<D: Deployment> Scene<D> {
         self.ends_with_nobody_refused(load, "it was scaled").await;
     }
 
+    /// A load reaches every ingress, however many there are.
+    pub(crate) async fn reaches_every_ingress(&mut self) {
+        let load = self.load();
+        self.every_ingress_has_accepted().await;
+        self.ends_with_nobody_refused(load, "nothing was done").await;
+    }
+
     /// A server is stopped and started, and nobody is refused.
     pub(crate) async fn answers_through_a_restart_of(&mut self, server: Server) {
         let load = self.load();

@@ -1,11 +1,12 @@
 //! What a deployment shows of itself: Prometheus' targets, what each ingress has taken and spooled, the memory of its processes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value;
 use tests::deployment;
 use tests::http;
-use tests::looking::{array, eventually};
+use tests::looking::{array, eventually, eventually_within};
 
 use super::Scene;
 use crate::deployment::Deployment;
@@ -14,6 +15,8 @@ use crate::progress::say;
 const MIB: u64 = 1024 * 1024;
 /// No process of ours is to use more, whatever its container allows.
 const PEAK_BYTES_MAX: u64 = 128 * MIB;
+/// Until a front door has found each ingress, and Prometheus has scraped what that counts.
+const SEEN_WITHIN: Duration = Duration::from_mins(2);
 
 impl<D: Deployment> Scene<D> {
     /// Every job of `prometheus.yml` has targets, those of the scaled roles are as many as there are to be, and each was
@@ -37,7 +40,7 @@ impl<D: Deployment> Scene<D> {
     }
 
     /// Each ingress has accepted webhooks.
-    pub(crate) async fn every_ingress_has_accepted(&self) {
+    pub(super) async fn every_ingress_has_accepted(&self) {
         self.every_ingress_counts("finlinkd_ingress_requests_total", |labels| labels["outcome"] == "accepted").await;
     }
 
@@ -49,7 +52,7 @@ impl<D: Deployment> Scene<D> {
     /// Prometheus has seen more than 0 of each ingress, in the series with the wanted labels.
     async fn every_ingress_counts(&self, metric: &str, wanted: impl Fn(&Value) -> bool) {
         let what = format!("{metric} of every ingress");
-        let counts = eventually(&what, async || {
+        let counts = eventually_within(SEEN_WITHIN, &what, async || {
             let answer = self.ask_prometheus(&format!("query?query={metric}")).await?;
             let series = array(answer["result"].clone());
             let counting = series.iter().filter(|one| {

@@ -21,6 +21,11 @@ pub(crate) async fn a_webhook_of_an_unknown_key_waits_without_effect_until_the_k
     let answer = stranger.post(&naming("NOBODYAAAA")).await.unwrap();
     let webhook = pipeline.accepts(&answer);
     pipeline.person().finds_verified(&webhook, "pending").await;
+    // Whoever only claims the key is taken as well, while nobody can tell; the verdict is that this one is rejected.
+    let forger = Sender { key: Arc::new(stranger.key.impostor().unwrap()), ..stranger.clone() };
+    let answer = forger.post(&naming(TOKENS[0])).await.unwrap();
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    pipeline.notes_forged(&answer);
     let kid = stranger.key.kid.to_string();
     let denied = |asked: &Vec<Asked>| asked.iter().any(|asked| asked.subject == kid && asked.status == 404);
     pipeline.finlink.wait_until_asked("for the key", denied).await.unwrap();
@@ -36,10 +41,9 @@ pub(crate) async fn a_webhook_of_an_unknown_key_waits_without_effect_until_the_k
         .await
         .unwrap();
     // From then on whoever only claims the key is refused.
-    let forger = Sender { key: Arc::new(stranger.key.impostor().unwrap()), ..stranger.clone() };
     eventually("the receiver knows the key", async || {
         let answer = forger.post(&naming(TOKENS[0])).await.unwrap();
-        pipeline.notes(&answer);
+        pipeline.notes_forged(&answer);
         if answer.status() == 401 { Ok(()) } else { Err(format!("{} {}", answer.line, answer.text())) }
     })
     .await;

@@ -36,6 +36,14 @@ pub(crate) async fn whoever_takes_the_lease_over_in_the_middle_of_a_read_has_the
     pipeline.pair.hears_the_old_voice(&mut pipeline.running).await;
     pipeline.put(&ConnectionStatus::ready(TOKENS[0]).failed(true));
     pipeline.converges().await;
+
+    // Who lost the lease once can have it again.
+    pipeline.pair.loses_the_new_voice(&mut pipeline.running).await;
+    pipeline.put_all(&TOKENS.map(|token| ConnectionStatus::ready(token).failed(false)));
+    for token in TOKENS {
+        pipeline.send(token).await;
+    }
+    pipeline.converges().await;
     let events = pipeline.tells_all().await;
     let heard = events.iter().find(|event| !event["data"]["connection"]["restore_token"].is_null());
     assert_eq!(heard, None, "an answer to one who had lost the lease counts");

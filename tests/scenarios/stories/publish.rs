@@ -11,15 +11,17 @@ use crate::pipeline::{Pipeline, TOKENS};
 /// Something happens to connections, step by step; each is seen before the next, and each is told of.
 pub(crate) async fn what_is_acknowledged_is_listed_and_every_change_is_told_of<P: Pair>() {
     let mut pipeline = Pipeline::<P>::start().await;
-    let ready = TOKENS.map(ConnectionStatus::ready);
-    let steps = [
-        TOKENS.map(ConnectionStatus::pending),
-        ready.clone(),
-        ready.clone().map(|one| one.failed(true)),
-        ready.clone().map(ConnectionStatus::synced),
-        ready.map(ConnectionStatus::with_update_token),
+    let mut connections = TOKENS.map(ConnectionStatus::pending);
+    let steps: [fn(ConnectionStatus) -> ConnectionStatus; 6] = [
+        |new| new,
+        ConnectionStatus::synced,
+        ConnectionStatus::synced,
+        |one| one.failed(true),
+        ConnectionStatus::synced,
+        ConnectionStatus::with_update_token,
     ];
-    for connections in steps {
+    for step in steps {
+        connections = connections.map(step);
         pipeline.put_all(&connections);
         let flood = pipeline.flood().await;
         pipeline.hears(flood, &[]).await;
@@ -30,7 +32,7 @@ pub(crate) async fn what_is_acknowledged_is_listed_and_every_change_is_told_of<P
     for token in TOKENS {
         let of_one = events.iter().filter(|event| event["data"]["connection"]["token"] == token);
         let kinds: BTreeSet<&str> = of_one.map(|event| event["type"].as_str().unwrap()).collect();
-        for kind in ["discovered", "imported", "update_failed", "recovered", "update_token_issued"] {
+        for kind in ["discovered", "imported", "synced", "update_failed", "recovered", "update_token_issued"] {
             let kind = format!("finlinkd.connection.{kind}.v1");
             assert!(kinds.contains(kind.as_str()), "{kind} of {token} is not among {kinds:?}");
         }

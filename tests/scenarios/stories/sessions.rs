@@ -11,10 +11,10 @@ use crate::pipeline::{Pipeline, TOKENS};
 
 /// Sessions that are stolen.
 const THEFTS: usize = 5;
-/// Half of `upstream.login_apart` of a brisk set-up: a login that was late itself is no storm.
-const APART_AT_LEAST: Duration = Duration::from_millis(500);
+/// `upstream.login_apart` of a brisk set-up, less what two clocks and a busy machine may take off.
+const APART_AT_LEAST: Duration = Duration::from_millis(900);
 /// After several thefts in a row, twice as far apart, and then twice as far again.
-const FURTHER_APART: Duration = Duration::from_secs(3);
+const FURTHER_APART: Duration = Duration::from_millis(3500);
 
 fn logins(asked: &[Asked]) -> Vec<Instant> {
     asked.iter().filter(|asked| asked.endpoint == Endpoint::Login).map(|asked| asked.at).collect()

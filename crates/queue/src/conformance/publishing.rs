@@ -4,16 +4,22 @@ use super::{Engine, next, publish, take_all, whole};
 use crate::Content;
 use crate::testing::{checkpoint, webhook};
 
-/// Field by field, bytes by bytes.
+/// Field by field, bytes by bytes; at once, and where everyone was cut off before anybody took them. (What had been taken
+/// comes back in any order.)
 pub async fn messages_come_out_as_they_went_in_and_in_order(engine: &dyn Engine) {
-    let queue = engine.open().await;
-    let sent = [webhook(1), checkpoint(), webhook(2)];
-    for message in &sent {
-        queue.publisher().publish(message.clone()).await.unwrap();
+    for cut_off in [false, true] {
+        let mut queue = engine.open().await;
+        let sent = [webhook(1), checkpoint(), webhook(2)];
+        for message in &sent {
+            queue.publisher().publish(message.clone()).await.unwrap();
+        }
+        if cut_off {
+            queue = queue.cut_off().await;
+        }
+        let batch = next(&mut queue.subscribe(), &whole(3)).await;
+        let contents: Vec<_> = batch.deliveries().iter().map(|delivery| delivery.content.clone()).collect();
+        assert_eq!(contents, sent.map(Content::Message), "cut off: {cut_off}");
     }
-    let batch = next(&mut queue.subscribe(), &whole(3)).await;
-    let contents: Vec<_> = batch.deliveries().iter().map(|delivery| delivery.content.clone()).collect();
-    assert_eq!(contents, sent.map(Content::Message));
 }
 
 /// Whoever was told that it is durable may rely on it.
