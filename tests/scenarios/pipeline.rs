@@ -196,9 +196,9 @@ impl<P: Pair> Pipeline<P> {
     }
 
     /// The verdict: every receipt of a 200 is listed once, and nothing that nobody sent; of each it is decided who
-    /// signed it, and rightly; the state is Finlink's truth; no event came twice; these webhooks and no others are dead
-    /// letters, each for this reason; every run is accounted for, and those that ended in order to their ends; and
-    /// everything stops in order.
+    /// signed it, and rightly; the state is Finlink's truth, and what the reads on record make of it; no event came twice;
+    /// these webhooks and no others are dead letters, each for this reason; every run is accounted for, and those that
+    /// ended in order to their ends; and everything stops in order.
     pub(crate) async fn ends_well(mut self, buried: &[(&str, &str)]) {
         let listed = |receipt: &&String| !buried.iter().any(|(buried, _)| buried == receipt);
         let acknowledged: Vec<String> = self.acknowledged.iter().filter(listed).cloned().collect();
@@ -206,6 +206,7 @@ impl<P: Pair> Pipeline<P> {
         self.person().finds(&acknowledged).await;
         self.person().finds_decided(&acknowledged, &self.forged).await;
         self.converges().await;
+        self.person().rebuilds_the_same().await;
         self.tells_all().await;
         let letters = self.person().dead_letters(buried.len()).await;
         let is_buried = |letter: &Value| {

@@ -129,6 +129,14 @@ impl Person {
         self.books(|run| run["verdict"] == "balanced" && run["ended"] == true, |found| found == ended).await;
     }
 
+    /// Demands that the connections are what the reads on record make of them.
+    pub async fn rebuilds_the_same(&self) {
+        let output = self.0.output(&["rebuild", "--verify", "--json"]).await.unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        let why = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(0) && told == "[]\n", "{}: {told}{why}", output.status);
+    }
+
     async fn books(&self, proven: impl Fn(&Value) -> bool, enough: impl Fn(usize) -> bool) {
         let right = eventually("the books are right", async || {
             let output = self.0.output(&["ledger", "verify", "--json"]).await.unwrap();

@@ -43,7 +43,7 @@ pub enum Command {
     Status(commands::status::Options),
     /// Lists, shows, explains and refreshes connections; alone it lists them.
     Connections(commands::connections::Options),
-    /// Lists and shows webhooks; alone it lists them.
+    /// Lists, shows and replays webhooks; alone it lists them.
     Webhooks(commands::webhooks::Options),
     /// Shows the events of the feed.
     Events(commands::events::Options),
@@ -53,6 +53,8 @@ pub enum Command {
     Gaps(commands::gaps::Options),
     /// Proves that every acknowledged webhook is stored.
     Ledger(commands::ledger::Options),
+    /// Compares the table of connections with what the reads on record make of it.
+    Rebuild(commands::rebuild::Options),
     /// Checks the settings and prints the effective ones, secrets masked.
     CheckConfig(commands::check_config::Options),
     /// Brings the schema of the store, a data folder or a database, up to date.

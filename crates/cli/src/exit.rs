@@ -4,7 +4,8 @@ use std::io;
 
 use crate::settings::Problems;
 
-/// Something failed while running, or the answer to a question is "no" (`healthcheck`, `demo`, `ledger verify`).
+/// Something failed while running, or the answer to a question is "no" (`healthcheck`, `demo`, `ledger verify`,
+/// `rebuild --verify`).
 pub const FAILURE: u8 = 1;
 /// Settings or arguments are wrong (`EX_USAGE`).
 pub const USAGE: u8 = 64;

@@ -50,6 +50,7 @@ pub fn execute(arguments: Arguments) -> Result<(), Failure> {
         Command::DeadLetters(options) => block_on(commands::dead_letters::run(&settings()?, &options)),
         Command::Gaps(options) => block_on(commands::gaps::run(&settings()?, &options)),
         Command::Ledger(options) => block_on(commands::ledger::run(&settings()?, &options)),
+        Command::Rebuild(options) => block_on(commands::rebuild::run(&settings()?, &options)),
         Command::CheckConfig(options) => commands::check_config::run(&sources, &options),
         Command::Migrate => block_on(commands::migrate::run(&settings()?)),
         Command::Schema(options) => commands::schema::run(&options),

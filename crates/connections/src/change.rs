@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use events::ConnectionStatus;
 use serde_json::Value;
 
+use crate::known::Known;
+
 /// One answer, read and as it came.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Answered<'a> {
@@ -15,21 +17,50 @@ pub(crate) struct Answered<'a> {
     pub(crate) raw: &'a Value,
 }
 
+impl<'a> Answered<'a> {
+    /// The answer that counts for a connection.
+    pub(crate) fn of(known: &'a Known) -> Self {
+        Self { status: &known.status, raw: &known.raw }
+    }
+}
+
+/// A field in which two states differ that ought to be the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DifferingField {
+    /// Its name in `snake_case`.
+    pub name: String,
+    /// What it should be; null: nothing.
+    pub expected: Value,
+    /// What it is.
+    pub found: Value,
+}
+
+/// The fields of Finlink's answer in which `found` differs from `expected`, by the same measure as an observed change.
+pub fn differing_fields(expected: &Known, found: &Known) -> Vec<DifferingField> {
+    let (expected, found) = (Answered::of(expected), Answered::of(found));
+    let value = |answer: Answered<'_>, name: &str| field(answer.raw, name).cloned().unwrap_or_default();
+    let differing = |name: &str| DifferingField {
+        name: snake_case(name),
+        expected: value(expected, name),
+        found: value(found, name),
+    };
+    differing_names(expected, found).into_iter().map(differing).collect()
+}
+
 /// The names in `snake_case` of the fields that differ, in alphabetical order.
 pub(crate) fn changed_fields(before: Answered<'_>, after: Answered<'_>) -> Vec<String> {
+    differing_names(before, after).into_iter().map(snake_case).collect()
+}
+
+/// The same under Finlink's names.
+fn differing_names<'a>(before: Answered<'a>, after: Answered<'a>) -> Vec<&'a str> {
     let (readable_before, readable_after) = (readable(before.status), readable(after.status));
-    let differs = |name: &str| {
+    let differs = |name: &&str| {
         let (old, new) = (field(before.raw, name), field(after.raw, name));
         let (old_read, new_read) = (field(&readable_before, name), field(&readable_after, name));
         old != new && !same_scalar(old_read, new_read)
     };
-    names(before.raw)
-        .chain(names(after.raw))
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .filter(|n| differs(n))
-        .map(snake_case)
-        .collect()
+    names(before.raw).chain(names(after.raw)).collect::<BTreeSet<_>>().into_iter().filter(differs).collect()
 }
 
 /// The names in `snake_case` of the fields that an answer has.

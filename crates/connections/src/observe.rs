@@ -69,6 +69,20 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All of them, for parsing.
+    pub const ALL: [Self; 10] = [
+        Self::Stale,
+        Self::Suspect,
+        Self::Discovered,
+        Self::Unchanged,
+        Self::Changed,
+        Self::Revived,
+        Self::Missing,
+        Self::DeletionHeld,
+        Self::Deleted,
+        Self::Unknown,
+    ];
+
     /// The word in the store and in labels.
     pub fn word(self) -> &'static str {
         match self {
@@ -83,6 +97,19 @@ impl Verdict {
             Self::Deleted => "deleted",
             Self::Unknown => "unknown",
         }
+    }
+
+    /// Whether something observed changed, so that the version rose.
+    pub fn raises_version(self) -> bool {
+        match self {
+            Self::Discovered | Self::Changed | Self::Revived | Self::Deleted => true,
+            Self::Stale | Self::Suspect | Self::Unchanged | Self::Missing | Self::DeletionHeld | Self::Unknown => false,
+        }
+    }
+
+    /// The verdict of a word, where it is one.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.word() == word)
     }
 }
 

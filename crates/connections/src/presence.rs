@@ -57,10 +57,7 @@ fn count(
 }
 
 fn compare(before: &Known, mut after: Known, cause: Cause) -> Outcome {
-    let mut changed = changed_fields(
-        Answered { status: &before.status, raw: &before.raw },
-        Answered { status: &after.status, raw: &after.raw },
-    );
+    let mut changed = changed_fields(Answered::of(before), Answered::of(&after));
     let revived = before.deleted_at.is_some() && after.deleted_at.is_none();
     if revived {
         changed.push(DELETED_AT.to_owned());

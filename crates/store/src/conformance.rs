@@ -23,6 +23,8 @@ pub mod letters;
 pub mod observe;
 pub mod order;
 pub mod pending;
+pub mod rebuild;
+pub mod replay;
 pub mod version5;
 pub mod world;
 
@@ -147,6 +149,13 @@ macro_rules! conformance_tests {
             inspect::an_explanation_has_all_that_bears_on_a_connection,
             inspect::totals_count_everything_once,
             inspect::totals_tell_when_each_run_was_last_heard,
+            replay::webhooks_point_at_what_they_would_hint_at_now,
+            replay::a_replay_hints_at_everything_once_and_records_nothing,
+            replay::a_replay_is_a_persons_wish_and_waits_its_turn,
+            replay::a_replay_has_a_token_read_again_that_was_not_there,
+            rebuild::what_every_rule_did_is_rebuilt,
+            rebuild::any_history_is_rebuilt,
+            rebuild::connections_are_compared_by_filter_and_page,
         }
     };
     (@each $engine:expr; $($area:ident::$scenario:ident),* $(,)?) => {

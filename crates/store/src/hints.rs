@@ -1,14 +1,58 @@
 //! Which hints a webhook raises (R1, R11): the same in every engine, and the same whether it was verified at once or later.
 //!
-//! Promises: a delivery raises a target by one at most, however often its body names it. Not here: any SQL; the engine says
-//! which tokens are known and raises what [`targets`] answers.
+//! Promises: a delivery raises a target by one at most, however often its body names it. A replay raises by the same rules what
+//! recorded deliveries point at. Not here: any SQL; the engine says which tokens are known and raises what [`targets`] answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use events::{AppName, BodyTells, ConnectionToken, UtcMicros};
 
-/// A row of `refreshes`: a connection, or for `None` the app itself.
-pub(crate) type Target = (AppName, Option<ConnectionToken>);
+/// What may be hinted at: a connection, or for `None` the app itself.
+pub type Target = (AppName, Option<ConnectionToken>);
+
+/// What recorded webhooks point at by R11, where they were to hint now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Aims {
+    /// How many of them hint.
+    pub webhooks: u64,
+    /// How many do not, by their verification word: `pending` ones hint once they are decided, `rejected` ones never.
+    pub silent: BTreeMap<String, u64>,
+    /// What those that hint point at, each once.
+    pub targets: BTreeSet<Target>,
+}
+
+/// A recorded delivery, as far as it can hint.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) app: AppName,
+    pub(crate) verification: String,
+    pub(crate) binds_body: bool,
+    pub(crate) tells: BodyTells,
+    pub(crate) received_at: UtcMicros,
+}
+
+impl Told {
+    /// What it tells; `None` where nobody vouches for it (yet).
+    pub(crate) fn telling(&self) -> Option<Telling<'_>> {
+        let Self { app, verification, binds_body, tells, received_at } = self;
+        let hints = matches!(verification.as_str(), "verified" | "unchecked");
+        hints.then_some(Telling { app, tells, binds_body: *binds_body, received_at: *received_at })
+    }
+}
+
+impl Aims {
+    /// Of these deliveries. `known`: those of [`named`] that have a row of `refreshes`.
+    pub(crate) fn of(deliveries: &[Told], known: BTreeSet<(AppName, ConnectionToken)>) -> Self {
+        let mut aims = Self::default();
+        for silent in deliveries.iter().filter(|told| told.telling().is_none()) {
+            *aims.silent.entry(silent.verification.clone()).or_default() += 1;
+        }
+        let tellings: Vec<_> = deliveries.iter().filter_map(Told::telling).collect();
+        aims.webhooks = tellings.len() as u64;
+        aims.targets = targets(&tellings, known).into_keys().collect();
+        aims
+    }
+}
 
 /// What one delivery tells.
 #[derive(Debug, Clone, Copy)]

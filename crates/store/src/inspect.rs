@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Books, StoreError};
+use crate::{Aims, Books, Compared, RebuildFilter, StoreError};
 
 /// Which deliveries are wanted; newest first. `None` in a field: no restriction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -274,6 +274,10 @@ pub trait Inspect: Send + Sync {
     /// One delivery in full.
     async fn delivery(&self, receipt: Receipt) -> Result<Option<DeliveryDetail>, StoreError>;
 
+    /// What these recorded webhooks point at, by what is known now; a receipt that is not recorded counts nowhere. Meant for a
+    /// page of them.
+    async fn aims(&self, receipts: &[Receipt]) -> Result<Aims, StoreError>;
+
     /// Lists connections by app and token.
     async fn connections(&self, filter: &ConnectionFilter) -> Result<Vec<Connection>, StoreError>;
 
@@ -302,6 +306,10 @@ pub trait Inspect: Send + Sync {
     /// from the store itself. A number that is missing here is not missing in [`books`](Self::books) where a program recorded
     /// it that wrote no such note.
     async fn booked(&self) -> Result<Vec<Books>, StoreError>;
+
+    /// Compares connections with what the reads on record make of them. A connection and its whole history are of one
+    /// snapshot, so that a pipeline may run meanwhile.
+    async fn compare(&self, filter: &RebuildFilter) -> Result<Compared, StoreError>;
 
     /// Sums.
     async fn totals(&self, now: UtcMicros) -> Result<Totals, StoreError>;

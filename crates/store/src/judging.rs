@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use connections::{Answer, Cause, Circumstances, Gap, Known, Transition, Verdict, observe};
-use events::{ConnectionEvent, ConnectionToken, UtcMicros};
+use events::{ConnectionEvent, ConnectionStatus, ConnectionToken, UtcMicros};
+use serde_json::Value;
 
 use crate::{Claim, Observation, Rules};
 
@@ -42,7 +43,8 @@ impl Kept {
     }
 }
 
-fn missing(known: &Known) -> bool {
+/// The same of what the rules know.
+pub(crate) fn missing(known: &Known) -> bool {
     known.deleted_at.is_none() && known.absence.suspected()
 }
 
@@ -122,6 +124,19 @@ impl Record {
             Answer::NotFound => ("not_found", None),
             Answer::NotListed => ("not_listed", None),
         }
+    }
+}
+
+/// What [`Record::answer`] was written from; `None` where it cannot have been written.
+pub(crate) fn answer(word: &str, raw: Option<Value>) -> Option<Answer> {
+    match (word, raw) {
+        ("found", Some(raw)) => {
+            let status = ConnectionStatus::from_value(raw.clone()).ok()?;
+            Some(Answer::Found { status: Box::new(status), raw })
+        }
+        ("not_found", None) => Some(Answer::NotFound),
+        ("not_listed", None) => Some(Answer::NotListed),
+        _ => None,
     }
 }
 

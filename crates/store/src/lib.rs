@@ -18,6 +18,7 @@ mod judging;
 mod ledger;
 mod listing;
 pub mod postgres;
+mod rebuilding;
 mod recording;
 mod refresh;
 mod settings;
@@ -27,12 +28,14 @@ mod tally;
 pub use clock::{ClockLook, SharedClock};
 pub use error::StoreError;
 pub use feed::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page};
+pub use hints::{Aims, Target};
 pub use inspect::{
     ConnectionFilter, DeadLetterFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation,
     GapFilter, GapRow, Inspect, OVERDUE_COUNTS_AFTER, RUN_HEARD_WITHIN, RUNS_HEARD_MAX, RefreshRow, Totals,
 };
 pub use intake::{DeadLetter, DeadLetterReason, Intake, Reading, Recorded};
 pub use ledger::{Books, Verdict};
+pub use rebuilding::{Compared, Difference, RebuildFilter};
 pub use refresh::{
     AppPin, Claim, Claimed, Decision, Due, KeySource, KidOrder, Lease, Observation, PendingWebhook, Postponement,
     Refresh, Ruling, SealedSession, StoredKey, UndecidedKid,

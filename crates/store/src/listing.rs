@@ -1,10 +1,12 @@
 //! Listings: a query put together from the restrictions asked for. The text is the same in every engine (`$1` names the first
 //! value in each of them); what stands before the WHERE, and how a value is bound, is the engine's.
 
-use events::ConnectionToken;
+use connections::Verdict;
+use events::{AppName, ConnectionToken};
 use uuid::Uuid;
 
-use crate::{ConnectionFilter, Cursor, DeadLetterFilter, DeliveryFilter, FeedFilter, GapFilter};
+use crate::rebuilding::{Key, Place};
+use crate::{ConnectionFilter, Cursor, DeadLetterFilter, DeliveryFilter, FeedFilter, GapFilter, RebuildFilter};
 
 /// A value as an engine binds it.
 pub(crate) trait Bound {
@@ -37,6 +39,14 @@ impl<V: Bound> Listing<V> {
         if let Some(value) = value {
             let condition = condition.replace('?', &self.place(value));
             self.and(&condition);
+        }
+    }
+
+    /// A restriction by app and token, where there is one.
+    fn and_key(&mut self, than: &str, key: Option<&(AppName, ConnectionToken)>) {
+        if let Some((app, token)) = key {
+            let (app, token) = (self.place(V::text(app.as_str())), self.place(V::text(token.as_str())));
+            self.and(&format!("(app, token) {than} ({app}, {token})"));
         }
     }
 
@@ -90,11 +100,69 @@ pub(crate) fn connections<V: Bound>(select: &str, filter: &ConnectionFilter) -> 
         Some(true) => listing.and("deleted_at IS NOT NULL"),
         Some(false) => listing.and("deleted_at IS NULL"),
     }
-    if let Some((app, token)) = after {
-        let (app, token) = (listing.place(V::text(app.as_str())), listing.place(V::text(token.as_str())));
-        listing.and(&format!("(app, token) > ({app}, {token})"));
-    }
+    listing.and_key(">", after.as_ref());
     listing.ordered("app, token", *limit)
+}
+
+/// Connections that are compared with the reads on record, by app and token.
+pub(crate) fn compared<V: Bound>(select: &str, filter: &RebuildFilter) -> (String, Vec<V>) {
+    let mut listing = rebuilt(select, filter);
+    listing.and_key(">", filter.after.as_ref());
+    listing.ordered("app, token", Some(filter.limit))
+}
+
+/// Rows of the connections that are compared.
+fn rebuilt<V: Bound>(select: &str, filter: &RebuildFilter) -> Listing<V> {
+    let RebuildFilter { app, token, .. } = filter;
+    let mut listing = Listing::new(select);
+    match app {
+        Some(app) => listing.and_value("app = ?", Some(V::text(app.as_str()))),
+        // App by app, by the primary key: there are few apps.
+        None if token.is_some() => listing.and("app IN (SELECT app FROM apps)"),
+        None => {}
+    }
+    listing.and_value("token = ?", token.as_ref().map(|token| V::text(token.as_str())));
+    listing
+}
+
+/// True of a read on record that did not begin a version of its connection.
+pub(crate) fn goes_on() -> String {
+    let raising = Verdict::ALL.into_iter().filter(|verdict| verdict.raises_version());
+    let words: Vec<_> = raising.map(|verdict| format!("'{}'", verdict.word())).collect();
+    format!("verdict NOT IN ({})", words.join(", "))
+}
+
+/// Reads on record, connection by connection, as far as they show it in the order in which they were judged: versions only
+/// rise. Reads that were judged while a version lasted come in the order of their numbers, and what they made of it does not
+/// depend on their order. `from`: the last one that was read before.
+pub(crate) fn records<V: Bound>(
+    select: &str,
+    filter: &RebuildFilter,
+    through: Option<&Key>,
+    from: Option<&Place>,
+    limit: usize,
+) -> (String, Vec<V>) {
+    let order = format!("app, token, version, {}, read_no", goes_on());
+    let mut listing = rebuilt(select, filter);
+    match from {
+        None => listing.and_key(">", filter.after.as_ref()),
+        Some(place) => {
+            // By the key alone as well, which has an index.
+            listing.and_key(">=", Some(&place.key));
+            let (app, token) = &place.key;
+            let values = [
+                V::text(app.as_str()),
+                V::text(token.as_str()),
+                V::number(place.version as i64),
+                V::flag(place.goes_on),
+                V::number(place.read_no as i64),
+            ];
+            let values = values.map(|value| listing.place(value)).join(", ");
+            listing.and(&format!("({order}) > ({values})"));
+        }
+    }
+    listing.and_key("<=", through);
+    listing.ordered(&order, Some(limit))
 }
 
 /// Numbered events after `cursor`. `of_token`: the order where they are of one connection, which has few.

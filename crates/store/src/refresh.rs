@@ -3,12 +3,14 @@
 //! Every method that takes a [`Lease`] checks its fence inside its transaction and answers [`StoreError::Fenced`] where
 //! another process holds it (R5).
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use connections::{Cause, Read, Transition};
 use events::{AppName, ConnectionToken, Receipt, UtcMicros};
 use uuid::Uuid;
 
-use crate::StoreError;
+use crate::{StoreError, Target};
 
 /// The right to talk to Finlink for one app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -309,6 +311,11 @@ pub trait Refresh: Send + Sync {
     /// [`Cause::Request`]. False where the connection is not known.
     async fn request(&self, app: &AppName, token: Option<&ConnectionToken>, now: UtcMicros)
     -> Result<bool, StoreError>;
+
+    /// Hints again at what recorded webhooks point at ([`Inspect::aims`](crate::Inspect::aims)), on behalf of a person, with
+    /// [`Cause::Request`]: each of it once, and known from now on where it was not. Nothing else is changed: no webhook is
+    /// recorded twice, nothing is read sooner than it may be.
+    async fn replay(&self, targets: &BTreeSet<Target>, now: UtcMicros) -> Result<(), StoreError>;
 
     /// Lets the deletions of an app that wait for an operator (R3) proceed; answers how many connections they are about.
     async fn approve_deletions(&self, app: &AppName, now: UtcMicros) -> Result<u64, StoreError>;

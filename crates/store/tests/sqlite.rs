@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use events::{Checkpoint, SequenceRange, UtcMicros};
 use sqlite::rusqlite::Connection;
+use store::conformance::rebuild::Spoilt;
 use store::conformance::world::{bound, names, webhook};
 use store::conformance::{Engine, Stores, version5};
 use store::sqlite::{OpenError, SqliteStore};
@@ -138,6 +139,19 @@ async fn a_filled_store_of_version_5_is_migrated_and_its_program_still_writes() 
     file.execute_batch(&version5::SQLITE.writes(2)).unwrap();
     version5::SQLITE.is_found(&stores, 2).await;
     version5::SQLITE.is_continued(&stores, 2).await;
+}
+
+#[tokio::test]
+async fn whatever_is_spoilt_in_the_table_of_connections_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.sqlite");
+    let stores = Stores::new(SqliteStore::open(&settings(&folder, Rules::default())).unwrap(), folder);
+    let (spoilt, statements) = Spoilt::of(&stores).await;
+    let file = Connection::open(file).unwrap();
+    for statement in &statements {
+        assert_ne!(file.execute(statement, []).unwrap(), 0, "{statement}");
+    }
+    spoilt.is_told().await;
 }
 
 #[tokio::test]

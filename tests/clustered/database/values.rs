@@ -1,7 +1,9 @@
-//! Odd values, and what a session is set to whatever the server's defaults are.
+//! Odd values, spoilt ones, and what a session is set to whatever the server's defaults are.
 
 use bytes::Bytes;
 use events::{BodyHash, BodyTells, TokenFields, UtcMicros};
+use store::conformance::Stores;
+use store::conformance::rebuild::Spoilt;
 use store::conformance::world::{app, bound, names, pending, token, webhook};
 use store::{DeadLetter, DeadLetterReason, DeliveryFilter, Inspect, Intake, Reading, Recorded, Refresh, StoreError};
 
@@ -134,4 +136,14 @@ async fn a_session_is_as_durable_and_as_bounded_as_we_say_whatever_the_servers_d
     let expected = "idle_in_transaction_session_timeout=10s lock_timeout=5s statement_timeout=20s synchronous_commit=on \
                     transaction_isolation=read committed";
     assert_eq!(seen, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_spoilt_in_the_table_of_connections_is_told() {
+    let place = Place::new().await;
+    let (spoilt, statements) = Spoilt::of(&Stores::new(place.store(), ())).await;
+    for statement in statements {
+        place.run(&statement).await;
+    }
+    spoilt.is_told().await;
 }

@@ -11,6 +11,8 @@ pub(crate) mod gaps;
 pub(crate) mod healthcheck;
 pub(crate) mod ledger;
 pub(crate) mod migrate;
+mod own;
+pub(crate) mod rebuild;
 mod refresh;
 pub(crate) mod schema;
 pub(crate) mod simulate;
@@ -27,6 +29,7 @@ use store::StoreError;
 
 use crate::exit::Failure;
 use crate::output::{Listing, Row};
+use own::own;
 
 /// Rows fetched at one time, so that a listing of any length needs little memory.
 const PAGE_ROWS: usize = 1000;

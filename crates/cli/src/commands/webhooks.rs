@@ -1,4 +1,6 @@
-//! `finlinkd webhooks`: what came in, newest first.
+//! `finlinkd webhooks`: what came in, newest first, and having it count again.
+
+mod replay;
 
 use clap::{Args, Subcommand};
 use events::{AppName, ConnectionToken, Receipt, UtcMicros};
@@ -27,10 +29,14 @@ enum Action {
     List(List),
     /// Shows one webhook with its body.
     Show(One),
+    /// Has recorded webhooks count as hints again: what they point at is read anew, each connection once. Those that are
+    /// pending or rejected are left out. Without --yes it only tells what it would do.
+    Replay(replay::Options),
 }
 
+/// Which webhooks.
 #[derive(Debug, Clone, Args)]
-struct List {
+struct Filter {
     /// Of this app only.
     #[arg(long)]
     app: Option<AppName>,
@@ -49,6 +55,12 @@ struct List {
     /// Received at this time or later, such as 2026-01-31T08:00:00Z.
     #[arg(long, value_name = "TIME")]
     since: Option<UtcMicros>,
+}
+
+#[derive(Debug, Clone, Args)]
+struct List {
+    #[command(flatten)]
+    filter: Filter,
     #[command(flatten)]
     form: ListArgs,
 }
@@ -67,23 +79,31 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<(), Fa
         None => list(settings, &options.list).await,
         Some(Action::List(wanted)) => list(settings, wanted).await,
         Some(Action::Show(one)) => show(settings, one).await,
+        Some(Action::Replay(wanted)) => replay::run(settings, wanted).await,
+    }
+}
+
+impl Filter {
+    /// As the store knows it.
+    fn wanted(&self) -> DeliveryFilter {
+        DeliveryFilter {
+            app: self.app.clone(),
+            verification: self.verification.clone(),
+            duplicate: match (self.duplicates, self.first) {
+                (true, _) => Some(true),
+                (_, true) => Some(false),
+                _ => None,
+            },
+            token: self.token.clone(),
+            since: self.since,
+            ..DeliveryFilter::default()
+        }
     }
 }
 
 async fn list(settings: &Settings, wanted: &List) -> Result<(), Failure> {
     let store = wiring::look_into_store(settings)?;
-    let filter = DeliveryFilter {
-        app: wanted.app.clone(),
-        verification: wanted.verification.clone(),
-        duplicate: match (wanted.duplicates, wanted.first) {
-            (true, _) => Some(true),
-            (_, true) => Some(false),
-            _ => None,
-        },
-        token: wanted.token.clone(),
-        since: wanted.since,
-        ..DeliveryFilter::default()
-    };
+    let filter = wanted.filter.wanted();
     let page = async |rows, last: Option<&DeliveryRow>| {
         let before = last.map(|last| last.receipt);
         store.deliveries(&DeliveryFilter { before, limit: Some(rows), ..filter.clone() }).await

@@ -4,7 +4,7 @@ use super::process::{code, run, stdout};
 
 #[test]
 fn the_help_of_every_command_is_as_reviewed() {
-    let commands: [&[&str]; 22] = [
+    let commands: [&[&str]; 24] = [
         &[],
         &["run"],
         &["ingress"],
@@ -18,12 +18,14 @@ fn the_help_of_every_command_is_as_reviewed() {
         &["connections", "explain"],
         &["connections", "refresh"],
         &["webhooks"],
+        &["webhooks", "replay"],
         &["events", "tail"],
         &["dead-letters"],
         &["dead-letters", "redrive"],
         &["dead-letters", "discard"],
         &["gaps"],
         &["ledger", "verify"],
+        &["rebuild"],
         &["check-config"],
         &["schema"],
         &["healthcheck"],

@@ -10,6 +10,8 @@ mod ledger;
 mod migrate;
 mod pipeline;
 mod process;
+mod rebuild;
+mod replay;
 mod shapes;
 mod sigkill;
 mod wrong_starts;

@@ -146,6 +146,10 @@ fn look(folder: &Path, api: SocketAddr) -> String {
     assert_eq!(shown["body_sha256"], webhook["body_sha256"]);
     assert!(shown["body"].is_string(), "{shown}");
 
+    let replayed = ask(&["webhooks", "replay", receipt, "--json"], folder, api);
+    assert_eq!((&replayed["done"], &replayed["selected"]), (&false.into(), &1.into()), "{replayed}");
+    assert_eq!(ask(&["rebuild", "--verify", "--json"], folder, api), serde_json::json!([]));
+
     let explained = ask(&["connections", "explain", token, "--json"], folder, api);
     let sentence = explained["sentence"].as_str().unwrap();
     assert!(sentence.starts_with(&format!("{token} is {status} because ")), "{sentence}");

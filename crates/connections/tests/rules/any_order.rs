@@ -30,7 +30,7 @@ enum Step {
 
 /// A step, asked so many seconds after the one before and answered so many seconds later.
 #[derive(Debug, Clone, Copy)]
-struct Asked {
+pub(crate) struct Asked {
     step: Step,
     after: i64,
     took: i64,
@@ -166,7 +166,7 @@ impl End {
 
 /// A history and its reads in another order with copies, the first of which found the connection: of a token that was never
 /// found nothing is remembered.
-fn any_deliveries() -> impl Strategy<Value = (Vec<Asked>, Vec<Read>)> {
+pub(crate) fn any_deliveries() -> impl Strategy<Value = (Vec<Asked>, Vec<Read>)> {
     prop::collection::vec(any_step(), 1..22).prop_flat_map(|steps| {
         let reads = History::of(&steps).reads;
         let copies = prop::collection::vec(1_usize..4, reads.len());

@@ -16,3 +16,4 @@ mod gaps;
 mod life;
 mod next_look;
 mod reads;
+mod rebuilding;

@@ -10,8 +10,9 @@ use feed::{Error, Metrics, Numberer, Step};
 use prometheus::Registry;
 use reqwest::StatusCode;
 use store::{
-    Books, ConnectionFilter, Cursor, DeadLetterFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow,
-    Explanation, Feed, FeedFilter, GapFilter, GapRow, Inspect, Numbered, Page, StoreError, Totals,
+    Aims, Books, Compared, ConnectionFilter, Cursor, DeadLetterFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter,
+    DeliveryRow, Explanation, Feed, FeedFilter, GapFilter, GapRow, Inspect, Numbered, Page, RebuildFilter, StoreError,
+    Totals,
 };
 
 use crate::scene::Scene;
@@ -61,6 +62,9 @@ impl Inspect for Moody {
     async fn delivery(&self, receipt: Receipt) -> Result<Option<DeliveryDetail>, StoreError> {
         self.store()?.delivery(receipt).await
     }
+    async fn aims(&self, receipts: &[Receipt]) -> Result<Aims, StoreError> {
+        self.store()?.aims(receipts).await
+    }
     async fn connections(&self, filter: &ConnectionFilter) -> Result<Vec<Connection>, StoreError> {
         self.store()?.connections(filter).await
     }
@@ -87,6 +91,9 @@ impl Inspect for Moody {
     }
     async fn apps(&self) -> Result<Vec<AppName>, StoreError> {
         self.store()?.apps().await
+    }
+    async fn compare(&self, filter: &RebuildFilter) -> Result<Compared, StoreError> {
+        self.store()?.compare(filter).await
     }
     async fn totals(&self, now: UtcMicros) -> Result<Totals, StoreError> {
         self.store()?.totals(now).await

@@ -121,7 +121,11 @@ impl World {
     }
 
     pub(super) async fn open_with(engine: &dyn Engine, rules: Rules) -> Self {
-        let stores = engine.open(rules).await;
+        Self::of(engine.open(rules).await).await
+    }
+
+    /// One in an empty store.
+    pub(super) async fn of(stores: Stores) -> Self {
         let pin = AppPin { app: app(), client_id: "client".to_owned() };
         stores.refresh.enrol(&pin, START).await.unwrap();
         let lease = stores.refresh.lease(&app(), Uuid::from_u128(2), START, at(3600)).await.unwrap().unwrap();

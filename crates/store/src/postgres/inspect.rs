@@ -5,6 +5,7 @@ mod connections;
 mod deliveries;
 mod gaps;
 mod looks;
+mod rebuild;
 mod totals;
 
 use async_trait::async_trait;
@@ -15,11 +16,11 @@ use uuid::Uuid;
 
 use super::fault::Fault;
 use super::session::{Session, Value};
-use super::{PostgresStore, clock, columns, letters};
+use super::{PostgresStore, clock, columns, hints, letters};
 use crate::listing::Bound;
 use crate::{
-    Books, ConnectionFilter, DeadLetterFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation,
-    GapFilter, GapRow, Inspect, StoreError, Totals,
+    Aims, Books, Compared, ConnectionFilter, DeadLetterFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter,
+    DeliveryRow, Explanation, GapFilter, GapRow, Inspect, RebuildFilter, StoreError, Totals,
 };
 
 /// The newest deliveries and events that an explanation shows.
@@ -70,6 +71,10 @@ impl Inspect for PostgresStore {
         self.read(receipt, |session, receipt| Box::pin(deliveries::one(session, *receipt))).await
     }
 
+    async fn aims(&self, receipts: &[Receipt]) -> Result<Aims, StoreError> {
+        self.read(receipts.to_vec(), |session, receipts| Box::pin(hints::aims(session, receipts))).await
+    }
+
     async fn connections(&self, filter: &ConnectionFilter) -> Result<Vec<View>, StoreError> {
         self.read(filter.clone(), |session, filter| Box::pin(connections::list(session, filter))).await
     }
@@ -110,6 +115,10 @@ impl Inspect for PostgresStore {
 
     async fn booked(&self) -> Result<Vec<Books>, StoreError> {
         self.read((), |session, ()| Box::pin(books::booked(session))).await
+    }
+
+    async fn compare(&self, filter: &RebuildFilter) -> Result<Compared, StoreError> {
+        self.read(filter.clone(), |session, filter| Box::pin(rebuild::compare(session, filter))).await
     }
 
     async fn totals(&self, now: UtcMicros) -> Result<Totals, StoreError> {

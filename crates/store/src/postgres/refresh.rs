@@ -1,5 +1,7 @@
 //! The reconciler's port: each method is one call into the file of its concern, behind the fence where it has a lease.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use connections::Transition;
 use events::{AppName, ConnectionToken, UtcMicros};
@@ -10,7 +12,7 @@ use super::session::Session;
 use super::{PostgresStore, claims, clock, columns, hints, keys, lease, observe, operator, pending};
 use crate::{
     AppPin, Claim, Claimed, Due, KeySource, KidOrder, Lease, Observation, PendingWebhook, Postponement, Refresh,
-    Ruling, SealedSession, StoreError, StoredKey, UndecidedKid,
+    Ruling, SealedSession, StoreError, StoredKey, Target, UndecidedKid,
 };
 
 /// The order in which rows are asked for has no more of them than this type can say.
@@ -130,6 +132,11 @@ impl Refresh for PostgresStore {
             Box::pin(hints::request(session, app, token.as_ref(), *now))
         })
         .await
+    }
+
+    async fn replay(&self, targets: &BTreeSet<Target>, now: UtcMicros) -> Result<(), StoreError> {
+        self.write((targets.clone(), now), |session, (targets, now)| Box::pin(hints::replay(session, targets, *now)))
+            .await
     }
 
     async fn approve_deletions(&self, app: &AppName, now: UtcMicros) -> Result<u64, StoreError> {

@@ -7,16 +7,17 @@ mod deliveries;
 mod gaps;
 mod letters;
 mod looks;
+mod rebuild;
 mod totals;
 
 use async_trait::async_trait;
 use events::{AppName, Connection as View, ConnectionToken, Receipt, UtcMicros};
 use sqlite::rusqlite::{Connection, Result as SqlResult, params};
 
-use super::{SqliteStore, columns};
+use super::{SqliteStore, columns, hints};
 use crate::{
-    Books, ConnectionFilter, DeadLetterFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation,
-    GapFilter, GapRow, Inspect, StoreError, Totals,
+    Aims, Books, Compared, ConnectionFilter, DeadLetterFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter,
+    DeliveryRow, Explanation, GapFilter, GapRow, Inspect, RebuildFilter, StoreError, Totals,
 };
 
 /// The newest deliveries and events that an explanation shows.
@@ -31,6 +32,11 @@ impl Inspect for SqliteStore {
 
     async fn delivery(&self, receipt: Receipt) -> Result<Option<DeliveryDetail>, StoreError> {
         self.read(move |connection| deliveries::one(connection, receipt)).await
+    }
+
+    async fn aims(&self, receipts: &[Receipt]) -> Result<Aims, StoreError> {
+        let receipts = receipts.to_vec();
+        self.read(move |connection| hints::aims(connection, &receipts)).await
     }
 
     async fn connections(&self, filter: &ConnectionFilter) -> Result<Vec<View>, StoreError> {
@@ -78,6 +84,11 @@ impl Inspect for SqliteStore {
 
     async fn booked(&self) -> Result<Vec<Books>, StoreError> {
         self.read(books::booked).await
+    }
+
+    async fn compare(&self, filter: &RebuildFilter) -> Result<Compared, StoreError> {
+        let filter = filter.clone();
+        self.read(move |connection| rebuild::compare(connection, &filter)).await
     }
 
     async fn totals(&self, now: UtcMicros) -> Result<Totals, StoreError> {

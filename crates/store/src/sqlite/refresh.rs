@@ -1,5 +1,7 @@
 //! The reconciler's port: each method is one call into the file of its concern, behind the fence where it has a lease.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use connections::Transition;
 use events::{AppName, ConnectionToken, UtcMicros};
@@ -10,7 +12,7 @@ use super::fault::Fault;
 use super::{SqliteStore, claims, columns, hints, keys, lease, observe, operator, pending};
 use crate::{
     AppPin, Claim, Claimed, Due, KeySource, KidOrder, Lease, Observation, PendingWebhook, Postponement, Refresh,
-    Ruling, SealedSession, StoreError, StoredKey, UndecidedKid,
+    Ruling, SealedSession, StoreError, StoredKey, Target, UndecidedKid,
 };
 
 impl SqliteStore {
@@ -122,6 +124,11 @@ impl Refresh for SqliteStore {
     ) -> Result<bool, StoreError> {
         let (app, token) = (app.clone(), token.cloned());
         self.write(move |connection| Ok(hints::request(connection, &app, token.as_ref(), now)?)).await
+    }
+
+    async fn replay(&self, targets: &BTreeSet<Target>, now: UtcMicros) -> Result<(), StoreError> {
+        let targets = targets.clone();
+        self.write(move |connection| Ok(hints::replay(connection, &targets, now)?)).await
     }
 
     async fn approve_deletions(&self, app: &AppName, now: UtcMicros) -> Result<u64, StoreError> {

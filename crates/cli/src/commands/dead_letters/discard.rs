@@ -1,7 +1,8 @@
 //! `finlinkd dead-letters discard`: letters away for good. Their numbers stay accounted for in the books (R8).
 
 use super::report::Report;
-use super::selection::{Change, Selected, own};
+use super::selection::{Change, Selected};
+use crate::commands::own;
 use crate::exit::Failure;
 use crate::settings::Settings;
 use crate::wiring;

@@ -13,7 +13,8 @@ use queue::{Message, PublishError, Publisher, QueueState};
 use store::{DeadLetterRow, Inspect, Intake};
 
 use super::report::Report;
-use super::selection::{Change, Selected, own};
+use super::selection::{Change, Selected};
+use crate::commands::own;
 use crate::exit::Failure;
 use crate::settings::Settings;
 use crate::wiring::{self, Ends, Queue};

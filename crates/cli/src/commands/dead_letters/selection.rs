@@ -1,13 +1,11 @@
-//! Which dead letters something is done to, and the stores it is done with.
+//! Which dead letters something is done to.
 
 use clap::Args;
 use events::AppName;
-use store::sqlite::OpenError;
 use store::{DeadLetterFilter, DeadLetterReason, Inspect};
 
 use crate::commands::PAGE_ROWS;
 use crate::exit::Failure;
-use crate::settings::Settings;
 
 /// Letters by number, by filter, or all; at least one of these must be given.
 #[derive(Debug, Clone, Args)]
@@ -91,18 +89,4 @@ impl Selection {
         }
         Ok(selected)
     }
-}
-
-/// Opens what is written to; where a running process owns it, says to stop that first.
-pub(super) fn own<T>(settings: &Settings, opened: anyhow::Result<T>) -> Result<T, Failure> {
-    opened.map_err(|error| match error.downcast_ref::<OpenError>() {
-        Some(OpenError::Locked(_)) => {
-            let folder = settings.data_dir.display();
-            let what = format!(
-                "finlinkd runs with the data folder {folder} and is the only one to write there: stop it first"
-            );
-            Failure::Runtime(error.context(what))
-        }
-        _ => error.into(),
-    })
 }

@@ -1,0 +1,188 @@
+//! Whether the table of connections is what the reads on record make of it: the same in every engine.
+//!
+//! The engine reads rows of `connections`, and the reads of `observations` in the order in which they were judged, both by app and
+//! token and of one snapshot; [`Comparison`] goes along the two, derives each connection again ([`history`]) and compares
+//! ([`differing`]). Promises: pure; what it holds is bounded by a page of connections and one of reads.
+
+mod differing;
+mod history;
+
+use std::collections::VecDeque;
+
+use connections::Recorded;
+use events::{AppName, ConnectionToken};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+pub(crate) use differing::{FLAGS, Standing, TEXTS, TIMES, flag, text, time};
+use history::History;
+
+/// Reads that are fetched at one time.
+pub(crate) const RECORDS_AT_ONCE: usize = 1000;
+
+/// After so many reads no other connection is begun within one snapshot: it must not be held for long.
+const RECORDS_MAX: usize = 20_000;
+
+/// A connection, everywhere.
+pub(crate) type Key = (AppName, ConnectionToken);
+
+/// Which connections are compared with the reads on record; by app and token. `None` in a field: no restriction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RebuildFilter {
+    /// Of this app.
+    pub app: Option<AppName>,
+    /// With this token.
+    pub token: Option<ConnectionToken>,
+    /// About so many, one at least.
+    pub limit: usize,
+    /// Only those after this one: the next page.
+    pub after: Option<(AppName, ConnectionToken)>,
+}
+
+/// What came of a comparison.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Compared {
+    /// Connections that are in the table, on record, or both.
+    pub connections: u64,
+    /// Those of them that differ.
+    pub differing: u64,
+    /// In what they differ.
+    pub differences: Vec<Difference>,
+    /// The connection after which the next page begins; `None`: there is none.
+    pub next: Option<(AppName, ConnectionToken)>,
+}
+
+/// A field in which a connection is not what the reads on record make of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Difference {
+    /// The connection's app.
+    pub app: AppName,
+    /// The connection.
+    pub token: ConnectionToken,
+    /// The column; `raw.` and a name for a field of Finlink's answer; `row` for all of it; `read` and a number for a read on
+    /// record that does not fit to those before it.
+    pub field: String,
+    /// What the reads on record make of it; null: nothing.
+    pub expected: Value,
+    /// What is there; null: nothing.
+    pub found: Value,
+}
+
+/// A row of `connections`, or why it cannot be read.
+pub(crate) struct TableRow {
+    pub(crate) key: Key,
+    pub(crate) standing: Result<Standing, String>,
+}
+
+/// Where in the order of judging a read on record stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) key: Key,
+    pub(crate) version: u64,
+    pub(crate) goes_on: bool,
+    pub(crate) read_no: u64,
+}
+
+/// A row of `observations`; the read, or why it cannot be read.
+pub(crate) struct Line {
+    pub(crate) place: Place,
+    pub(crate) recorded: Result<Recorded, String>,
+}
+
+/// A page of the table beside the reads on record.
+pub(crate) struct Comparison {
+    limit: usize,
+    /// Rows of the table that are not compared yet.
+    rows: VecDeque<TableRow>,
+    /// The last of the rows, where there may be more of them.
+    through: Option<Key>,
+    /// The connection whose reads are being taken.
+    open: Option<(Key, History)>,
+    closed: Option<Key>,
+    records: usize,
+    full: bool,
+    out: Compared,
+}
+
+impl Comparison {
+    /// Of these rows: the first of the table, `limit` of them where there are so many.
+    pub(crate) fn new(limit: usize, rows: Vec<TableRow>) -> Self {
+        let through = rows.last().filter(|_| rows.len() >= limit).map(|row| row.key.clone());
+        Self {
+            limit,
+            rows: rows.into(),
+            through,
+            open: None,
+            closed: None,
+            records: 0,
+            full: false,
+            out: Compared::default(),
+        }
+    }
+
+    /// The last connection whose reads are wanted, where not all are.
+    pub(crate) fn through(&self) -> Option<&Key> {
+        self.through.as_ref()
+    }
+
+    /// Takes the next read; false where no more are wanted.
+    pub(crate) fn take(&mut self, line: Line) -> bool {
+        if self.open.as_ref().is_none_or(|(key, _)| *key != line.place.key) {
+            self.close();
+            self.full = self.out.connections >= self.limit as u64 || self.records >= RECORDS_MAX;
+            if self.full {
+                return false;
+            }
+            self.open = Some((line.place.key.clone(), History::default()));
+        }
+        self.records += 1;
+        if let Some((_, history)) = &mut self.open {
+            history.take(line);
+        }
+        true
+    }
+
+    /// What came of it, once no more reads are wanted, or there are none.
+    pub(crate) fn end(mut self) -> Compared {
+        if self.full {
+            self.out.next = self.closed;
+            return self.out;
+        }
+        self.close();
+        while let Some(row) = self.rows.pop_front() {
+            self.compare(&History::default(), row.key.clone(), Some(row));
+        }
+        self.out.next = self.through;
+        self.out
+    }
+
+    /// All reads of the open connection are taken: it is compared, after the rows before it, of which nothing is on record.
+    fn close(&mut self) {
+        let Some((key, history)) = self.open.take() else { return };
+        while let Some(row) = self.rows.pop_front_if(|row| row.key < key) {
+            self.compare(&History::default(), row.key.clone(), Some(row));
+        }
+        let row = self.rows.pop_front_if(|row| row.key == key);
+        self.closed = Some(key.clone());
+        self.compare(&history, key, row);
+    }
+
+    fn compare(&mut self, history: &History, key: Key, row: Option<TableRow>) {
+        self.out.connections += 1;
+        let fields = match (&history.known, row.map(|row| row.standing)) {
+            (None, None) => Vec::new(),
+            (Some(_), None) => vec![("row".to_owned(), json!("there"), Value::Null)],
+            (_, Some(Err(why))) => vec![("row".to_owned(), json!("readable"), json!(why))],
+            (None, Some(Ok(_))) => vec![("row".to_owned(), Value::Null, json!("there"))],
+            (Some(known), Some(Ok(standing))) => differing::fields(known, history.held, &standing),
+        };
+        if fields.is_empty() {
+            return;
+        }
+        self.out.differing += 1;
+        let (app, token) = key;
+        self.out.differences.extend(fields.into_iter().chain(history.misfits.iter().cloned()).map(
+            |(field, expected, found)| Difference { app: app.clone(), token: token.clone(), field, expected, found },
+        ));
+    }
+}

@@ -1,0 +1,102 @@
+//! The table of connections beside the reads on record.
+
+use connections::{Circumstances, Read, Recorded, Verdict};
+use events::UtcMicros;
+use sqlite::rusqlite::types::Type;
+use sqlite::rusqlite::{Connection, Error, Result, Row};
+
+use super::clause;
+use crate::judging::answer;
+use crate::rebuilding::{
+    Comparison, FLAGS, Line, Place, RECORDS_AT_ONCE, Standing, TEXTS, TIMES, TableRow, flag, text, time,
+};
+use crate::sqlite::{columns, known};
+use crate::{Compared, RebuildFilter, listing};
+
+/// One page.
+pub(super) fn compare(connection: &Connection, filter: &RebuildFilter) -> Result<Compared> {
+    let select = format!(
+        "SELECT {}, token, missing, {}, {}, {} FROM connections",
+        known::COLUMNS,
+        TEXTS.join(", "),
+        FLAGS.join(", "),
+        TIMES.join(", ")
+    );
+    let rows = clause::rows(connection, listing::compared(&select, filter), table_row)?;
+    let mut comparison = Comparison::new(filter.limit, rows);
+    let select = format!(
+        "SELECT app, token, read_no, version, {}, as_of, cause, hinted, deletions_allowed, announce, answer, raw, verdict
+         FROM observations",
+        listing::goes_on()
+    );
+    let mut from: Option<Place> = None;
+    loop {
+        let wanted = listing::records(&select, filter, comparison.through(), from.as_ref(), RECORDS_AT_ONCE);
+        let lines = clause::rows(connection, wanted, line)?;
+        let last = lines.len() < RECORDS_AT_ONCE;
+        from = lines.last().map(|line| line.place.clone());
+        if !lines.into_iter().all(|line| comparison.take(line)) || last {
+            return Ok(comparison.end());
+        }
+    }
+}
+
+fn table_row(row: &Row<'_>) -> Result<TableRow> {
+    let key = (columns::parsed(row, 0)?, columns::parsed(row, 12)?);
+    Ok(TableRow { key, standing: legible(standing(row))? })
+}
+
+/// The columns follow those of a row as the rules know it.
+fn standing(row: &Row<'_>) -> Result<Standing> {
+    const FIRST: usize = 14;
+    let mut values = Vec::with_capacity(TEXTS.len() + FLAGS.len() + TIMES.len());
+    let flags = FIRST + TEXTS.len();
+    let times = flags + FLAGS.len();
+    for column in FIRST..flags {
+        values.push(text(row.get::<_, Option<String>>(column)?.as_deref()));
+    }
+    for column in flags..times {
+        values.push(flag(row.get(column)?));
+    }
+    for column in times..times + TIMES.len() {
+        values.push(time(row.get::<_, Option<i64>>(column)?.map(UtcMicros)));
+    }
+    Ok(Standing { kept: known::kept(row)?, missing: row.get(13)?, columns: values })
+}
+
+fn line(row: &Row<'_>) -> Result<Line> {
+    let place = Place {
+        key: (columns::parsed(row, 0)?, columns::parsed(row, 1)?),
+        read_no: columns::count(row, 2)?,
+        version: columns::count(row, 3)?,
+        goes_on: row.get(4)?,
+    };
+    let recorded = legible(recorded(row, &place))?;
+    Ok(Line { place, recorded })
+}
+
+fn recorded(row: &Row<'_>, place: &Place) -> Result<Recorded> {
+    let (app, token) = place.key.clone();
+    let (word, verdict): (String, String) = (row.get(10)?, row.get(12)?);
+    let unreadable = |what: &str| columns::unreadable(Type::Text, &what);
+    let answer = answer(&word, columns::json_option(row, 11)?).ok_or_else(|| unreadable("not an answer"))?;
+    Ok(Recorded {
+        read: Read { app, token, read_no: place.read_no, as_of: columns::time(row, 5)?, answer },
+        circumstances: Circumstances {
+            cause: columns::cause(row, 6)?,
+            hinted: row.get(7)?,
+            deletions_allowed: row.get(8)?,
+            announce: row.get(9)?,
+        },
+        verdict: Verdict::from_word(&verdict).ok_or_else(|| unreadable("not a verdict"))?,
+    })
+}
+
+/// A value that cannot be read is an answer here, not the end.
+fn legible<T>(read: Result<T>) -> Result<Result<T, String>> {
+    match read {
+        Ok(value) => Ok(Ok(value)),
+        Err(Error::FromSqlConversionFailure(_, _, why)) => Ok(Err(why.to_string())),
+        Err(error) => Err(error),
+    }
+}
