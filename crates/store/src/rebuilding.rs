@@ -128,8 +128,10 @@ impl Comparison {
     /// Takes the next read; false where no more are wanted.
     pub(crate) fn take(&mut self, line: Line) -> bool {
         if self.open.as_ref().is_none_or(|(key, _)| *key != line.place.key) {
-            self.close();
-            self.full = self.out.connections >= self.limit as u64 || self.records >= RECORDS_MAX;
+            let is_with_row = self.close();
+            let is_enough = self.out.connections >= self.limit as u64 || self.records >= RECORDS_MAX;
+            // Only at a row: which rows come before a connection that has none is not known here.
+            self.full = is_enough && is_with_row;
             if self.full {
                 return false;
             }
@@ -157,14 +159,20 @@ impl Comparison {
     }
 
     /// All reads of the open connection are taken: it is compared, after the rows before it, of which nothing is on record.
-    fn close(&mut self) {
-        let Some((key, history)) = self.open.take() else { return };
-        while let Some(row) = self.rows.pop_front_if(|row| row.key < key) {
+    /// Whether it has a row. The row is looked for, since which of two names comes first is the database's to say.
+    fn close(&mut self) -> bool {
+        let Some((key, history)) = self.open.take() else { return false };
+        let Some(before) = self.rows.iter().position(|row| row.key == key) else {
+            self.compare(&history, key, None);
+            return false;
+        };
+        for row in self.rows.drain(..before).collect::<Vec<_>>() {
             self.compare(&History::default(), row.key.clone(), Some(row));
         }
-        let row = self.rows.pop_front_if(|row| row.key == key);
+        let row = self.rows.pop_front();
         self.closed = Some(key.clone());
         self.compare(&history, key, row);
+        true
     }
 
     fn compare(&mut self, history: &History, key: Key, row: Option<TableRow>) {
@@ -184,5 +192,56 @@ impl Comparison {
         self.out.differences.extend(fields.into_iter().chain(history.misfits.iter().cloned()).map(
             |(field, expected, found)| Difference { app: app.clone(), token: token.clone(), field, expected, found },
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(token: &str) -> Key {
+        ("main".parse().unwrap(), token.parse().unwrap())
+    }
+
+    /// What is told of unreadable rows beside unreadable reads, one of each connection: of a connection with both two things.
+    fn told(limit: usize, rows: &[&str], reads: &[&str]) -> (Vec<(String, usize)>, Option<Key>) {
+        let unreadable = || Err("spoilt".to_owned());
+        let row = |token: &&str| TableRow { key: key(token), standing: Err("spoilt".to_owned()) };
+        let mut comparison = Comparison::new(limit, rows.iter().map(row).collect());
+        let line = |token: &&str| {
+            let place = Place { key: key(token), version: 1, goes_on: false, read_no: 1 };
+            Line { place, recorded: unreadable() }
+        };
+        let _ = reads.iter().map(line).all(|line| comparison.take(line));
+        let compared = comparison.end();
+        let mut told: Vec<(String, usize)> = Vec::new();
+        for difference in &compared.differences {
+            let token = difference.token.to_string();
+            match told.iter_mut().find(|(of, _)| *of == token) {
+                Some((_, count)) => *count += 1,
+                None => told.push((token, 1)),
+            }
+        }
+        (told, compared.next)
+    }
+
+    fn told_of(each: &[(&str, usize)]) -> Vec<(String, usize)> {
+        each.iter().map(|(token, count)| ((*token).to_owned(), *count)).collect()
+    }
+
+    /// A database whose language sorts as a dictionary does has `b` before `C`.
+    #[test]
+    fn it_does_not_matter_how_the_database_sorts() {
+        let (rows, reads) = (["AAAAAAAAAA", "CCCCCCCCCC"], ["AAAAAAAAAA", "bbbbbbbbbb", "CCCCCCCCCC"]);
+        assert_eq!(told(9, &rows, &reads), (told_of(&[("AAAAAAAAAA", 2), ("CCCCCCCCCC", 2)]), None));
+    }
+
+    #[test]
+    fn a_page_ends_at_a_row_so_that_none_is_left_out() {
+        let (rows, reads) = (["AAAAAAAAAA", "cccccccccc"], ["AAAAAAAAAA", "DDDDDDDDDD", "EEEEEEEEEE", "ffffffffff"]);
+        let all = told_of(&[("AAAAAAAAAA", 2), ("cccccccccc", 1)]);
+        assert_eq!(told(1, &rows[..1], &reads[..1]), (told_of(&[("AAAAAAAAAA", 2)]), Some(key("AAAAAAAAAA"))));
+        assert_eq!(told(1, &rows[..1], &reads), (told_of(&[("AAAAAAAAAA", 2)]), Some(key("AAAAAAAAAA"))));
+        assert_eq!(told(3, &rows, &reads), (all, None));
     }
 }
