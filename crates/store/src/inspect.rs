@@ -307,7 +307,7 @@ pub trait Inspect: Send + Sync {
     /// it that wrote no such note.
     async fn booked(&self) -> Result<Vec<Books>, StoreError>;
 
-    /// Compares connections with what the reads on record make of them. A connection and its whole history are of one
+    /// Compares connections of an app with what the reads on record make of them. A connection and its whole history are of one
     /// snapshot, so that a pipeline may run meanwhile.
     async fn compare(&self, filter: &RebuildFilter) -> Result<Compared, StoreError>;
 

@@ -2,10 +2,10 @@
 //! value in each of them); what stands before the WHERE, and how a value is bound, is the engine's.
 
 use connections::Verdict;
-use events::{AppName, ConnectionToken};
+use events::ConnectionToken;
 use uuid::Uuid;
 
-use crate::rebuilding::{Key, Place};
+use crate::rebuilding::{FLAGS, Place, TEXTS, TIMES};
 use crate::{ConnectionFilter, Cursor, DeadLetterFilter, DeliveryFilter, FeedFilter, GapFilter, RebuildFilter};
 
 /// A value as an engine binds it.
@@ -39,14 +39,6 @@ impl<V: Bound> Listing<V> {
         if let Some(value) = value {
             let condition = condition.replace('?', &self.place(value));
             self.and(&condition);
-        }
-    }
-
-    /// A restriction by app and token, where there is one.
-    fn and_key(&mut self, than: &str, key: Option<&(AppName, ConnectionToken)>) {
-        if let Some((app, token)) = key {
-            let (app, token) = (self.place(V::text(app.as_str())), self.place(V::text(token.as_str())));
-            self.and(&format!("(app, token) {than} ({app}, {token})"));
         }
     }
 
@@ -100,68 +92,64 @@ pub(crate) fn connections<V: Bound>(select: &str, filter: &ConnectionFilter) -> 
         Some(true) => listing.and("deleted_at IS NOT NULL"),
         Some(false) => listing.and("deleted_at IS NULL"),
     }
-    listing.and_key(">", after.as_ref());
+    if let Some((app, token)) = after {
+        let (app, token) = (listing.place(V::text(app.as_str())), listing.place(V::text(token.as_str())));
+        listing.and(&format!("(app, token) > ({app}, {token})"));
+    }
     listing.ordered("app, token", *limit)
 }
 
-/// Connections that are compared with the reads on record, by app and token.
-pub(crate) fn compared<V: Bound>(select: &str, filter: &RebuildFilter) -> (String, Vec<V>) {
-    let mut listing = rebuilt(select, filter);
-    listing.and_key(">", filter.after.as_ref());
-    listing.ordered("app, token", Some(filter.limit))
+/// Connections that are compared with the reads on record, by token: `known`, the columns that the rules know of, the token,
+/// whether it is missing, then [`TEXTS`], [`FLAGS`] and [`TIMES`].
+pub(crate) fn compared<V: Bound>(known: &str, filter: &RebuildFilter) -> (String, Vec<V>) {
+    let answer = TEXTS.into_iter().chain(FLAGS).chain(TIMES).collect::<Vec<_>>().join(", ");
+    let mut listing = rebuilt(&format!("SELECT {known}, token, missing, {answer} FROM connections"), filter);
+    listing.and_value("token > ?", filter.after.as_ref().map(token_value));
+    listing.ordered("token", Some(filter.limit))
 }
 
-/// Rows of the connections that are compared.
+/// Rows of the connections that are compared: of one app, so that every restriction by token is one of the primary key.
 fn rebuilt<V: Bound>(select: &str, filter: &RebuildFilter) -> Listing<V> {
-    let RebuildFilter { app, token, .. } = filter;
     let mut listing = Listing::new(select);
-    match app {
-        Some(app) => listing.and_value("app = ?", Some(V::text(app.as_str()))),
-        // App by app, by the primary key: there are few apps.
-        None if token.is_some() => listing.and("app IN (SELECT app FROM apps)"),
-        None => {}
-    }
-    listing.and_value("token = ?", token.as_ref().map(|token| V::text(token.as_str())));
+    listing.and_value("app = ?", Some(V::text(filter.app.as_str())));
+    listing.and_value("token = ?", filter.token.as_ref().map(token_value));
     listing
 }
 
-/// True of a read on record that did not begin a version of its connection.
-pub(crate) fn goes_on() -> String {
-    let raising = Verdict::ALL.into_iter().filter(|verdict| verdict.raises_version());
-    let words: Vec<_> = raising.map(|verdict| format!("'{}'", verdict.word())).collect();
-    format!("verdict NOT IN ({})", words.join(", "))
+fn token_value<V: Bound>(token: &ConnectionToken) -> V {
+    V::text(token.as_str())
 }
 
 /// Reads on record, connection by connection, as far as they show it in the order in which they were judged: versions only
 /// rise. Reads that were judged while a version lasted come in the order of their numbers, and what they made of it does not
-/// depend on their order. `from`: the last one that was read before.
+/// depend on their order. `through`: of connections up to this one. `from`: the last read that was fetched before.
 pub(crate) fn records<V: Bound>(
-    select: &str,
     filter: &RebuildFilter,
-    through: Option<&Key>,
+    through: Option<&ConnectionToken>,
     from: Option<&Place>,
     limit: usize,
 ) -> (String, Vec<V>) {
-    let order = format!("app, token, version, {}, read_no", goes_on());
-    let mut listing = rebuilt(select, filter);
+    // True of a read that did not begin a version of its connection.
+    let raising = Verdict::ALL.into_iter().filter(|verdict| verdict.raises_version());
+    let raising = raising.map(|verdict| format!("'{}'", verdict.word())).collect::<Vec<_>>().join(", ");
+    let goes_on = format!("verdict NOT IN ({raising})");
+    let select = format!(
+        "SELECT token, version, {goes_on}, read_no, as_of, cause, hinted, deletions_allowed, announce, answer, raw, verdict
+         FROM observations"
+    );
+    let order = format!("token, version, {goes_on}, read_no");
+    let mut listing = rebuilt(&select, filter);
     match from {
-        None => listing.and_key(">", filter.after.as_ref()),
-        Some(place) => {
-            // By the key alone as well, which has an index.
-            listing.and_key(">=", Some(&place.key));
-            let (app, token) = &place.key;
-            let values = [
-                V::text(app.as_str()),
-                V::text(token.as_str()),
-                V::number(place.version as i64),
-                V::flag(place.goes_on),
-                V::number(place.read_no as i64),
-            ];
-            let values = values.map(|value| listing.place(value)).join(", ");
-            listing.and(&format!("({order}) > ({values})"));
+        None => listing.and_value("token > ?", filter.after.as_ref().map(token_value)),
+        Some(Place { token, version, goes_on, read_no }) => {
+            // By the token alone as well, which the primary key has.
+            listing.and_value("token >= ?", Some(token_value(token)));
+            let place = [token_value(token), V::number(*version as i64), V::flag(*goes_on), V::number(*read_no as i64)];
+            let place = place.map(|value| listing.place(value)).join(", ");
+            listing.and(&format!("({order}) > ({place})"));
         }
     }
-    listing.and_key("<=", through);
+    listing.and_value("token <= ?", through.map(token_value));
     listing.ordered(&order, Some(limit))
 }
 

@@ -1,7 +1,7 @@
 //! Whether the table of connections is what the reads on record make of it: the same in every engine.
 //!
-//! The engine reads rows of `connections`, and the reads of `observations` in the order in which they were judged, both by app and
-//! token and of one snapshot; [`Comparison`] goes along the two, derives each connection again ([`history`]) and compares
+//! The engine reads rows of `connections`, and the reads of `observations` in the order in which they were judged, both of one
+//! app, by token and of one snapshot; [`Comparison`] goes along the two, derives each connection again ([`history`]) and compares
 //! ([`differing`]). Promises: pure; what it holds is bounded by a page of connections and one of reads.
 
 mod differing;
@@ -23,20 +23,17 @@ pub(crate) const RECORDS_AT_ONCE: usize = 1000;
 /// After so many reads no other connection is begun within one snapshot: it must not be held for long.
 const RECORDS_MAX: usize = 20_000;
 
-/// A connection, everywhere.
-pub(crate) type Key = (AppName, ConnectionToken);
-
-/// Which connections are compared with the reads on record; by app and token. `None` in a field: no restriction.
+/// Which connections of an app are compared with the reads on record; by token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RebuildFilter {
     /// Of this app.
-    pub app: Option<AppName>,
-    /// With this token.
+    pub app: AppName,
+    /// With this token; `None`: any.
     pub token: Option<ConnectionToken>,
     /// About so many, one at least.
     pub limit: usize,
     /// Only those after this one: the next page.
-    pub after: Option<(AppName, ConnectionToken)>,
+    pub after: Option<ConnectionToken>,
 }
 
 /// What came of a comparison.
@@ -49,7 +46,7 @@ pub struct Compared {
     /// In what they differ.
     pub differences: Vec<Difference>,
     /// The connection after which the next page begins; `None`: there is none.
-    pub next: Option<(AppName, ConnectionToken)>,
+    pub next: Option<ConnectionToken>,
 }
 
 /// A field in which a connection is not what the reads on record make of it.
@@ -70,14 +67,14 @@ pub struct Difference {
 
 /// A row of `connections`, or why it cannot be read.
 pub(crate) struct TableRow {
-    pub(crate) key: Key,
+    pub(crate) token: ConnectionToken,
     pub(crate) standing: Result<Standing, String>,
 }
 
 /// Where in the order of judging a read on record stands.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
-    pub(crate) key: Key,
+    pub(crate) token: ConnectionToken,
     pub(crate) version: u64,
     pub(crate) goes_on: bool,
     pub(crate) read_no: u64,
@@ -91,24 +88,27 @@ pub(crate) struct Line {
 
 /// A page of the table beside the reads on record.
 pub(crate) struct Comparison {
+    app: AppName,
     limit: usize,
     /// Rows of the table that are not compared yet.
     rows: VecDeque<TableRow>,
     /// The last of the rows, where there may be more of them.
-    through: Option<Key>,
+    through: Option<ConnectionToken>,
     /// The connection whose reads are being taken.
-    open: Option<(Key, History)>,
-    closed: Option<Key>,
+    open: Option<(ConnectionToken, History)>,
+    closed: Option<ConnectionToken>,
     records: usize,
     full: bool,
     out: Compared,
 }
 
 impl Comparison {
-    /// Of these rows: the first of the table, `limit` of them where there are so many.
-    pub(crate) fn new(limit: usize, rows: Vec<TableRow>) -> Self {
-        let through = rows.last().filter(|_| rows.len() >= limit).map(|row| row.key.clone());
+    /// Of these rows: the first that `filter` lets through, as many as its limit where there are so many.
+    pub(crate) fn new(filter: &RebuildFilter, rows: Vec<TableRow>) -> Self {
+        let RebuildFilter { app, limit, .. } = filter.clone();
+        let through = rows.last().filter(|_| rows.len() >= limit).map(|row| row.token.clone());
         Self {
+            app,
             limit,
             rows: rows.into(),
             through,
@@ -121,13 +121,13 @@ impl Comparison {
     }
 
     /// The last connection whose reads are wanted, where not all are.
-    pub(crate) fn through(&self) -> Option<&Key> {
+    pub(crate) fn through(&self) -> Option<&ConnectionToken> {
         self.through.as_ref()
     }
 
     /// Takes the next read; false where no more are wanted.
     pub(crate) fn take(&mut self, line: Line) -> bool {
-        if self.open.as_ref().is_none_or(|(key, _)| *key != line.place.key) {
+        if self.open.as_ref().is_none_or(|(token, _)| *token != line.place.token) {
             let is_with_row = self.close();
             let is_enough = self.out.connections >= self.limit as u64 || self.records >= RECORDS_MAX;
             // Only at a row: which rows come before a connection that has none is not known here.
@@ -135,7 +135,7 @@ impl Comparison {
             if self.full {
                 return false;
             }
-            self.open = Some((line.place.key.clone(), History::default()));
+            self.open = Some((line.place.token.clone(), History::default()));
         }
         self.records += 1;
         if let Some((_, history)) = &mut self.open {
@@ -152,7 +152,7 @@ impl Comparison {
         }
         self.close();
         while let Some(row) = self.rows.pop_front() {
-            self.compare(&History::default(), row.key.clone(), Some(row));
+            self.compare(&History::default(), &row.token.clone(), Some(row));
         }
         self.out.next = self.through;
         self.out
@@ -161,21 +161,21 @@ impl Comparison {
     /// All reads of the open connection are taken: it is compared, after the rows before it, of which nothing is on record.
     /// Whether it has a row. The row is looked for, since which of two names comes first is the database's to say.
     fn close(&mut self) -> bool {
-        let Some((key, history)) = self.open.take() else { return false };
-        let Some(before) = self.rows.iter().position(|row| row.key == key) else {
-            self.compare(&history, key, None);
+        let Some((token, history)) = self.open.take() else { return false };
+        let Some(before) = self.rows.iter().position(|row| row.token == token) else {
+            self.compare(&history, &token, None);
             return false;
         };
         for row in self.rows.drain(..before).collect::<Vec<_>>() {
-            self.compare(&History::default(), row.key.clone(), Some(row));
+            self.compare(&History::default(), &row.token.clone(), Some(row));
         }
         let row = self.rows.pop_front();
-        self.closed = Some(key.clone());
-        self.compare(&history, key, row);
+        self.compare(&history, &token, row);
+        self.closed = Some(token);
         true
     }
 
-    fn compare(&mut self, history: &History, key: Key, row: Option<TableRow>) {
+    fn compare(&mut self, history: &History, token: &ConnectionToken, row: Option<TableRow>) {
         self.out.connections += 1;
         let fields = match (&history.known, row.map(|row| row.standing)) {
             (None, None) => Vec::new(),
@@ -188,7 +188,7 @@ impl Comparison {
             return;
         }
         self.out.differing += 1;
-        let (app, token) = key;
+        let app = &self.app;
         self.out.differences.extend(fields.into_iter().chain(history.misfits.iter().cloned()).map(
             |(field, expected, found)| Difference { app: app.clone(), token: token.clone(), field, expected, found },
         ));
@@ -199,17 +199,17 @@ impl Comparison {
 mod tests {
     use super::*;
 
-    fn key(token: &str) -> Key {
-        ("main".parse().unwrap(), token.parse().unwrap())
+    fn filter(limit: usize) -> RebuildFilter {
+        RebuildFilter { app: "main".parse().unwrap(), token: None, limit, after: None }
     }
 
     /// What is told of unreadable rows beside unreadable reads, one of each connection: of a connection with both two things.
-    fn told(limit: usize, rows: &[&str], reads: &[&str]) -> (Vec<(String, usize)>, Option<Key>) {
+    fn told(limit: usize, rows: &[&str], reads: &[&str]) -> (Vec<(String, usize)>, Option<String>) {
         let unreadable = || Err("spoilt".to_owned());
-        let row = |token: &&str| TableRow { key: key(token), standing: Err("spoilt".to_owned()) };
-        let mut comparison = Comparison::new(limit, rows.iter().map(row).collect());
+        let row = |token: &&str| TableRow { token: token.parse().unwrap(), standing: Err("spoilt".to_owned()) };
+        let mut comparison = Comparison::new(&filter(limit), rows.iter().map(row).collect());
         let line = |token: &&str| {
-            let place = Place { key: key(token), version: 1, goes_on: false, read_no: 1 };
+            let place = Place { token: token.parse().unwrap(), version: 1, goes_on: false, read_no: 1 };
             Line { place, recorded: unreadable() }
         };
         let _ = reads.iter().map(line).all(|line| comparison.take(line));
@@ -222,7 +222,7 @@ mod tests {
                 None => told.push((token, 1)),
             }
         }
-        (told, compared.next)
+        (told, compared.next.map(|token| token.to_string()))
     }
 
     fn told_of(each: &[(&str, usize)]) -> Vec<(String, usize)> {
@@ -240,8 +240,8 @@ mod tests {
     fn a_page_ends_at_a_row_so_that_none_is_left_out() {
         let (rows, reads) = (["AAAAAAAAAA", "cccccccccc"], ["AAAAAAAAAA", "DDDDDDDDDD", "EEEEEEEEEE", "ffffffffff"]);
         let all = told_of(&[("AAAAAAAAAA", 2), ("cccccccccc", 1)]);
-        assert_eq!(told(1, &rows[..1], &reads[..1]), (told_of(&[("AAAAAAAAAA", 2)]), Some(key("AAAAAAAAAA"))));
-        assert_eq!(told(1, &rows[..1], &reads), (told_of(&[("AAAAAAAAAA", 2)]), Some(key("AAAAAAAAAA"))));
+        assert_eq!(told(1, &rows[..1], &reads[..1]), (told_of(&[("AAAAAAAAAA", 2)]), Some("AAAAAAAAAA".to_owned())));
+        assert_eq!(told(1, &rows[..1], &reads), (told_of(&[("AAAAAAAAAA", 2)]), Some("AAAAAAAAAA".to_owned())));
         assert_eq!(told(3, &rows, &reads), (all, None));
     }
 }

@@ -54,18 +54,23 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<(), Fa
         return Err(Failure::Usage(what.to_owned()));
     }
     let store = wiring::look_into_store(settings)?;
-    let (app, token) = (options.app.clone(), options.token.clone());
-    let mut filter = RebuildFilter { app, token, limit: CONNECTIONS_AT_ONCE, after: None };
+    let apps = match &options.app {
+        Some(app) => vec![app.clone()],
+        None => store.apps().await?,
+    };
     let mut listing = Listing::start(stdout(), options.json);
     let (mut connections, mut differing) = (0, 0);
-    loop {
-        let compared = store.compare(&filter).await?;
-        connections += compared.connections;
-        differing += compared.differing;
-        listing.page(&compared.differences)?;
-        filter.after = compared.next;
-        if filter.after.is_none() {
-            break;
+    for app in apps {
+        let mut filter = RebuildFilter { app, token: options.token.clone(), limit: CONNECTIONS_AT_ONCE, after: None };
+        loop {
+            let compared = store.compare(&filter).await?;
+            connections += compared.connections;
+            differing += compared.differing;
+            listing.page(&compared.differences)?;
+            filter.after = compared.next;
+            if filter.after.is_none() {
+                break;
+            }
         }
     }
     listing.end(&match connections {

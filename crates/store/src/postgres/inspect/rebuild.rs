@@ -1,6 +1,7 @@
 //! The table of connections beside the reads on record.
 
 use connections::{Circumstances, Read, Recorded, Verdict};
+use events::AppName;
 use tokio_postgres::Row;
 
 use crate::judging::answer;
@@ -14,24 +15,12 @@ use crate::{Compared, RebuildFilter, StoreError, listing};
 
 /// One page.
 pub(super) async fn compare(session: &Session, filter: &RebuildFilter) -> Result<Compared, Fault> {
-    let select = format!(
-        "SELECT {}, token, missing, {}, {}, {} FROM connections",
-        known::COLUMNS,
-        TEXTS.join(", "),
-        FLAGS.join(", "),
-        TIMES.join(", ")
-    );
-    let rows = super::rows(session, listing::compared(&select, filter), table_row).await?;
-    let mut comparison = Comparison::new(filter.limit, rows);
-    let select = format!(
-        "SELECT app, token, read_no, version, {}, as_of, cause, hinted, deletions_allowed, announce, answer, raw, verdict
-         FROM observations",
-        listing::goes_on()
-    );
+    let rows = super::rows(session, listing::compared(known::COLUMNS, filter), table_row).await?;
+    let mut comparison = Comparison::new(filter, rows);
     let mut from: Option<Place> = None;
     loop {
-        let wanted = listing::records(&select, filter, comparison.through(), from.as_ref(), RECORDS_AT_ONCE);
-        let lines = super::rows(session, wanted, line).await?;
+        let wanted = listing::records(filter, comparison.through(), from.as_ref(), RECORDS_AT_ONCE);
+        let lines = super::rows(session, wanted, |row| line(row, &filter.app)).await?;
         let last = lines.len() < RECORDS_AT_ONCE;
         from = lines.last().map(|line| line.place.clone());
         if !lines.into_iter().all(|line| comparison.take(line)) || last {
@@ -41,8 +30,7 @@ pub(super) async fn compare(session: &Session, filter: &RebuildFilter) -> Result
 }
 
 fn table_row(row: &Row) -> Result<TableRow, Fault> {
-    let key = (columns::parsed(row, 0)?, columns::parsed(row, 12)?);
-    Ok(TableRow { key, standing: legible(standing(row))? })
+    Ok(TableRow { token: columns::parsed(row, 12)?, standing: legible(standing(row))? })
 }
 
 /// The columns follow those of a row as the rules know it.
@@ -63,34 +51,34 @@ fn standing(row: &Row) -> Result<Standing, Fault> {
     Ok(Standing { kept: known::kept(row)?, missing: columns::get(row, 13)?, columns: values })
 }
 
-fn line(row: &Row) -> Result<Line, Fault> {
+fn line(row: &Row, app: &AppName) -> Result<Line, Fault> {
     let place = Place {
-        key: (columns::parsed(row, 0)?, columns::parsed(row, 1)?),
-        read_no: columns::count(row, 2)?,
-        version: columns::count(row, 3)?,
-        goes_on: columns::get(row, 4)?,
+        token: columns::parsed(row, 0)?,
+        version: columns::count(row, 1)?,
+        goes_on: columns::get(row, 2)?,
+        read_no: columns::count(row, 3)?,
     };
-    let recorded = legible(recorded(row, &place))?;
+    let recorded = legible(recorded(row, app, &place))?;
     Ok(Line { place, recorded })
 }
 
-fn recorded(row: &Row, place: &Place) -> Result<Recorded, Fault> {
-    let (app, token) = place.key.clone();
-    let answer = answer(columns::get(row, 10)?, columns::json_option(row, 11)?);
-    let verdict = Verdict::from_word(columns::get(row, 12)?);
+fn recorded(row: &Row, app: &AppName, place: &Place) -> Result<Recorded, Fault> {
+    let (app, token) = (app.clone(), place.token.clone());
+    let answer = answer(columns::get(row, 9)?, columns::json_option(row, 10)?);
+    let verdict = Verdict::from_word(columns::get(row, 11)?);
     Ok(Recorded {
         read: Read {
             app,
             token,
             read_no: place.read_no,
-            as_of: columns::time(row, 5)?,
+            as_of: columns::time(row, 4)?,
             answer: answer.ok_or_else(|| unreadable(&"not an answer"))?,
         },
         circumstances: Circumstances {
-            cause: columns::cause(row, 6)?,
-            hinted: columns::get(row, 7)?,
-            deletions_allowed: columns::get(row, 8)?,
-            announce: columns::get(row, 9)?,
+            cause: columns::cause(row, 5)?,
+            hinted: columns::get(row, 6)?,
+            deletions_allowed: columns::get(row, 7)?,
+            announce: columns::get(row, 8)?,
         },
         verdict: verdict.ok_or_else(|| unreadable(&"not a verdict"))?,
     })

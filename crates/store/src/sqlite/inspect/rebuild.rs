@@ -1,7 +1,7 @@
 //! The table of connections beside the reads on record.
 
 use connections::{Circumstances, Read, Recorded, Verdict};
-use events::UtcMicros;
+use events::{AppName, UtcMicros};
 use sqlite::rusqlite::types::Type;
 use sqlite::rusqlite::{Connection, Error, Result, Row};
 
@@ -15,24 +15,12 @@ use crate::{Compared, RebuildFilter, listing};
 
 /// One page.
 pub(super) fn compare(connection: &Connection, filter: &RebuildFilter) -> Result<Compared> {
-    let select = format!(
-        "SELECT {}, token, missing, {}, {}, {} FROM connections",
-        known::COLUMNS,
-        TEXTS.join(", "),
-        FLAGS.join(", "),
-        TIMES.join(", ")
-    );
-    let rows = clause::rows(connection, listing::compared(&select, filter), table_row)?;
-    let mut comparison = Comparison::new(filter.limit, rows);
-    let select = format!(
-        "SELECT app, token, read_no, version, {}, as_of, cause, hinted, deletions_allowed, announce, answer, raw, verdict
-         FROM observations",
-        listing::goes_on()
-    );
+    let rows = clause::rows(connection, listing::compared(known::COLUMNS, filter), table_row)?;
+    let mut comparison = Comparison::new(filter, rows);
     let mut from: Option<Place> = None;
     loop {
-        let wanted = listing::records(&select, filter, comparison.through(), from.as_ref(), RECORDS_AT_ONCE);
-        let lines = clause::rows(connection, wanted, line)?;
+        let wanted = listing::records(filter, comparison.through(), from.as_ref(), RECORDS_AT_ONCE);
+        let lines = clause::rows(connection, wanted, |row| line(row, &filter.app))?;
         let last = lines.len() < RECORDS_AT_ONCE;
         from = lines.last().map(|line| line.place.clone());
         if !lines.into_iter().all(|line| comparison.take(line)) || last {
@@ -42,8 +30,7 @@ pub(super) fn compare(connection: &Connection, filter: &RebuildFilter) -> Result
 }
 
 fn table_row(row: &Row<'_>) -> Result<TableRow> {
-    let key = (columns::parsed(row, 0)?, columns::parsed(row, 12)?);
-    Ok(TableRow { key, standing: legible(standing(row))? })
+    Ok(TableRow { token: columns::parsed(row, 12)?, standing: legible(standing(row))? })
 }
 
 /// The columns follow those of a row as the rules know it.
@@ -64,29 +51,29 @@ fn standing(row: &Row<'_>) -> Result<Standing> {
     Ok(Standing { kept: known::kept(row)?, missing: row.get(13)?, columns: values })
 }
 
-fn line(row: &Row<'_>) -> Result<Line> {
+fn line(row: &Row<'_>, app: &AppName) -> Result<Line> {
     let place = Place {
-        key: (columns::parsed(row, 0)?, columns::parsed(row, 1)?),
-        read_no: columns::count(row, 2)?,
-        version: columns::count(row, 3)?,
-        goes_on: row.get(4)?,
+        token: columns::parsed(row, 0)?,
+        version: columns::count(row, 1)?,
+        goes_on: row.get(2)?,
+        read_no: columns::count(row, 3)?,
     };
-    let recorded = legible(recorded(row, &place))?;
+    let recorded = legible(recorded(row, app, &place))?;
     Ok(Line { place, recorded })
 }
 
-fn recorded(row: &Row<'_>, place: &Place) -> Result<Recorded> {
-    let (app, token) = place.key.clone();
-    let (word, verdict): (String, String) = (row.get(10)?, row.get(12)?);
+fn recorded(row: &Row<'_>, app: &AppName, place: &Place) -> Result<Recorded> {
+    let (app, token) = (app.clone(), place.token.clone());
+    let (word, verdict): (String, String) = (row.get(9)?, row.get(11)?);
     let unreadable = |what: &str| columns::unreadable(Type::Text, &what);
-    let answer = answer(&word, columns::json_option(row, 11)?).ok_or_else(|| unreadable("not an answer"))?;
+    let answer = answer(&word, columns::json_option(row, 10)?).ok_or_else(|| unreadable("not an answer"))?;
     Ok(Recorded {
-        read: Read { app, token, read_no: place.read_no, as_of: columns::time(row, 5)?, answer },
+        read: Read { app, token, read_no: place.read_no, as_of: columns::time(row, 4)?, answer },
         circumstances: Circumstances {
-            cause: columns::cause(row, 6)?,
-            hinted: row.get(7)?,
-            deletions_allowed: row.get(8)?,
-            announce: row.get(9)?,
+            cause: columns::cause(row, 5)?,
+            hinted: row.get(6)?,
+            deletions_allowed: row.get(7)?,
+            announce: row.get(8)?,
         },
         verdict: Verdict::from_word(&verdict).ok_or_else(|| unreadable("not a verdict"))?,
     })
