@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use events::{AppName, UtcMicros};
 use store::StoredKey;
 use tokio::sync::watch;
 use verification::{KeySet, KeySnapshot};
 
+use crate::clock::Clock;
 use crate::keys_document::{KeyEntry, KeysDocument};
 
 /// Where reconcilers post keys. Clones are the same board.
@@ -21,8 +21,8 @@ pub struct KeyBoard(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     posted: Mutex<BTreeMap<AppName, Posted>>,
-    /// The store's time at the last post, and the moment of it.
-    time: Mutex<Option<(UtcMicros, Instant)>>,
+    /// The store's time, going on from the last post.
+    time: Mutex<Option<Clock>>,
     snapshot: watch::Sender<KeySnapshot>,
 }
 
@@ -48,8 +48,7 @@ impl KeyBoard {
             .flat_map(|(app, posted)| posted.keys.iter().map(move |key| (app, key)))
             .map(|(app, key)| KeyEntry { app: app.clone(), kid: key.kid, jwk: key.jwk.clone() })
             .collect();
-        let time = *self.0.time.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = time.map(|(at, since)| at.plus(since.elapsed()));
+        let at = self.0.time.lock().unwrap_or_else(PoisonError::into_inner).map(|clock| clock.now());
         KeysDocument { read_at: self.0.snapshot.borrow().read_at, at, answered: answered(&posted), keys }
     }
 
@@ -59,9 +58,9 @@ impl KeyBoard {
         posted.get(app).map(|posted| posted.keys.clone()).unwrap_or_default()
     }
 
-    /// Posts all keys of an app, as the store had them at `now`, and when Finlink last could be asked for them.
-    pub(crate) fn post(&self, app: &AppName, keys: Vec<StoredKey>, answered_at: Option<UtcMicros>, now: UtcMicros) {
-        *self.0.time.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Instant::now()));
+    /// Posts all keys of an app, as the store had them when it was asked, and when Finlink last could be asked for them.
+    pub(crate) fn post(&self, app: &AppName, keys: Vec<StoredKey>, answered_at: Option<UtcMicros>, asked: Clock) {
+        *self.0.time.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
         let mut posted = self.0.posted.lock().unwrap_or_else(PoisonError::into_inner);
         let of_app = posted.entry(app.clone()).or_default();
         of_app.answered_at = answered_at;
@@ -73,7 +72,7 @@ impl KeyBoard {
             if let Some(set) = set {
                 snapshot.keys = set;
             }
-            snapshot.read_at = snapshot.read_at.max(Some(now));
+            snapshot.read_at = snapshot.read_at.max(Some(asked.start()));
             snapshot.answered = Arc::new(answered(&posted));
         });
     }

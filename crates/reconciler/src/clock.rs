@@ -17,6 +17,11 @@ impl Clock {
         Self { start: now, started: Instant::now() }
     }
 
+    /// When it started.
+    pub(crate) fn start(&self) -> UtcMicros {
+        self.start
+    }
+
     /// The time now.
     pub(crate) fn now(&self) -> UtcMicros {
         self.start.plus(self.started.elapsed())

@@ -83,10 +83,12 @@ impl Shared {
     /// Posts the keys that the store knows, and whether Finlink can be asked for others. That is read first: an answer that
     /// comes in between must not be posted without the key that it brought.
     pub(crate) async fn post_keys(&self, now: UtcMicros) -> Result<(), StoreError> {
+        // A store that hangs makes neither the keys newer nor its time older.
+        let asked = Clock::starting(now);
         let asked_before = now.minus(questions::apart(&self.rules) * 2);
         let source = self.refresh.key_source(&self.app.name, asked_before).await?;
         let keys = self.refresh.keys(&self.app.name).await?;
-        self.keys.post(&self.app.name, keys, source.answers_at(now), now);
+        self.keys.post(&self.app.name, keys, source.answers_at(now), asked);
         Ok(())
     }
 }
