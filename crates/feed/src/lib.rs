@@ -8,6 +8,7 @@ pub mod api;
 mod metrics;
 mod numberer;
 mod relay;
+mod relay_turn;
 mod settings;
 
 pub use metrics::Metrics;

@@ -12,6 +12,7 @@ pub struct Metrics {
     pub(crate) streams_stalled: IntCounter,
     pub(crate) unrouted: IntCounter,
     pub(crate) refused: IntCounter,
+    pub(crate) relay_active: IntGauge,
     pub(crate) relay_oldest_age: Gauge,
 }
 
@@ -30,7 +31,7 @@ impl Metrics {
         };
         let relay_oldest_age = Gauge::new(
             "finlinkd_relay_oldest_age_seconds",
-            "Age of the oldest event in the feed that is not at the broker's exchange yet; 0 where there is none",
+            "Age of the oldest event in the feed that is not at the broker's exchange yet; 0 where there is none, and where another process relays",
         )?;
         registry.register(Box::new(relay_oldest_age.clone()))?;
         Ok(Self {
@@ -46,6 +47,10 @@ impl Metrics {
             unrouted: counter(
                 "finlinkd_events_unrouted_total",
                 "Events relayed to the exchange for which no queue was bound",
+            )?,
+            relay_active: gauge(
+                "finlinkd_relay_active",
+                "1 where this process relays events to the broker's exchange, 0 where another does or none can",
             )?,
             refused: counter(
                 "finlinkd_events_refused_total",

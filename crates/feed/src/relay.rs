@@ -1,22 +1,22 @@
 //! Relays numbered events to another system (R7): in order, at least once, from a cursor that the store keeps.
 //!
-//! Promises: the cursor moves only past events that were taken, or never will be; any number of relays may run, and a reader
-//! drops what it has seen by the event's id. An event that nobody asked for (no queue is bound), and one that the other system
-//! refuses for what it is, are counted and passed over.
+//! Promises: the cursor moves only past events that were taken, or never will be; of any number of relays one is active
+//! (`relay_turn.rs`), and another goes on where it stops, ends or finds nobody to take events. What was under way then comes
+//! again: a reader drops what it has seen by the event's id. An event that nobody asked for (no queue is bound), and one that
+//! the other system refuses for what it is, are counted and passed over.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use store::{Cursor, Feed, FeedEntry, FeedFilter, Inspect, SharedClock, StoreError};
+use store::{Cursor, Feed, FeedEntry, FeedFilter, Inspect, StoreError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::relay_turn::RelayTurn;
 use crate::{Metrics, Settings};
 
-/// The cursor's name in the store.
-const TARGET: &str = "amqp";
 /// Events relayed between two moves of the cursor.
 const PAGE_MAX: usize = 200;
 
@@ -46,13 +46,23 @@ pub struct NotRelayed(pub String);
 /// The loop that relays.
 pub struct Relay {
     feed: Arc<dyn Feed>,
-    inspect: Arc<dyn Inspect>,
-    clock: SharedClock,
+    turn: RelayTurn,
     sink: Arc<dyn EventSink>,
     settings: Settings,
     metrics: Metrics,
     latest: watch::Receiver<Cursor>,
     away: bool,
+    stands_by: bool,
+}
+
+/// How one round of relaying ended.
+enum Round {
+    /// There may be more to relay.
+    More,
+    /// Everything is relayed.
+    Done,
+    /// Another process relays.
+    StoodBy,
 }
 
 /// Why one round of relaying ended early.
@@ -74,79 +84,123 @@ impl Relay {
         metrics: Metrics,
         latest: watch::Receiver<Cursor>,
     ) -> Self {
-        Self { feed, inspect, clock: SharedClock::default(), sink, settings, metrics, latest, away: false }
+        let turn = RelayTurn::new(feed.clone(), inspect, settings.relay_lease, metrics.relay_active.clone());
+        Self { feed, turn, sink, settings, metrics, latest, away: false, stands_by: false }
     }
 
     /// Relays until `stop`.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), std::convert::Infallible> {
         loop {
-            let pause = match self.round(&stop).await {
-                Ok(true) => Duration::ZERO,
-                Ok(false) => {
-                    if std::mem::take(&mut self.away) {
-                        info!("events are relayed again");
-                    }
-                    self.settings.relay_every
-                }
-                Err(setback) => {
-                    if !std::mem::replace(&mut self.away, true) {
-                        warn!(error = %setback, "events cannot be relayed; they wait");
-                    }
-                    self.settings.relay_every
-                }
-            };
+            let round = self.round(&stop).await;
+            let pause = if matches!(round, Ok(Round::More)) { Duration::ZERO } else { self.settings.relay_every };
+            self.tell(&round);
+            if let Err(Setback::Sink(_)) = round {
+                // Another feed may reach what this one does not.
+                self.turn.give_back().await;
+            }
             // Another process may have numbered what this one's watch does not know of, hence the pause as well.
+            let waits_for_more = matches!(round, Ok(Round::More | Round::Done));
             let moved = self.latest.changed();
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => break,
                 () = tokio::time::sleep(pause) => {}
-                Ok(()) = moved, if !self.away => {}
+                Ok(()) = moved, if waits_for_more => {}
+            }
+        }
+        self.turn.give_back().await;
+        Ok(())
+    }
+
+    /// Tells of what changed.
+    fn tell(&mut self, round: &Result<Round, Setback>) {
+        match round {
+            Err(setback) => {
+                if !std::mem::replace(&mut self.away, true) {
+                    warn!(error = %setback, "events cannot be relayed from here; they wait for this feed or another");
+                }
+            }
+            Ok(Round::StoodBy) => {
+                if !std::mem::replace(&mut self.stands_by, true) {
+                    info!("another feed relays the events; this one stands by");
+                }
+            }
+            Ok(Round::More | Round::Done) => {
+                let (was_away, stood_by) = (std::mem::take(&mut self.away), std::mem::take(&mut self.stands_by));
+                if was_away || stood_by {
+                    info!("this feed relays the events");
+                }
             }
         }
     }
 
-    /// Relays one page; true where there may be more.
-    async fn round(&mut self, stop: &CancellationToken) -> Result<bool, Setback> {
-        let cursor = self.feed.relay_cursor(TARGET).await?;
-        let page = self.feed.after(cursor, &FeedFilter::default(), PAGE_MAX).await?;
+    /// Relays one page, where it is this process' turn.
+    async fn round(&mut self, stop: &CancellationToken) -> Result<Round, Setback> {
+        let Some(start) = self.turn.take().await? else {
+            self.metrics.relay_oldest_age.set(0.0);
+            return Ok(Round::StoodBy);
+        };
+        let page = self.feed.after(start, &FeedFilter::default(), PAGE_MAX).await?;
         self.show_age_of(page.entries.first()).await;
-        let mut reached = cursor;
+        let mut reached = start;
         let mut setback = None;
         for entry in &page.entries {
             if stop.is_cancelled() {
                 break;
             }
-            match self.sink.relay(entry).await {
-                Ok(Relayed::Routed) => {}
-                Ok(Relayed::Unrouted) => self.metrics.unrouted.inc(),
-                Ok(Relayed::Refused(why)) => {
-                    error!(number = entry.number, error = why, "an event cannot be relayed; only the API has it");
-                    self.metrics.refused.inc();
-                }
+            match self.hand_over(entry).await {
+                Ok(true) => reached = Cursor(entry.number),
+                // Whoever took over begins where the place is, and that is not moved any more.
+                Ok(false) => return Ok(Round::StoodBy),
                 Err(problem) => {
                     setback = Some(problem);
                     break;
                 }
             }
-            reached = Cursor(entry.number);
         }
-        if reached > cursor {
-            self.feed.relayed(TARGET, reached).await?;
+        if reached > start && !self.turn.reached(reached).await? {
+            return Ok(Round::StoodBy);
         }
         if let Some(problem) = setback {
-            return Err(problem.into());
+            return Err(problem);
         }
-        let more = page.entries.len() >= PAGE_MAX;
-        if !more && !stop.is_cancelled() {
+        if page.entries.len() >= PAGE_MAX {
+            return Ok(Round::More);
+        }
+        if !stop.is_cancelled() {
             self.show_age_of(None).await;
         }
-        Ok(more)
+        Ok(Round::Done)
+    }
+
+    /// Hands one event over and keeps the turn meanwhile; false where the turn was lost.
+    async fn hand_over(&mut self, entry: &FeedEntry) -> Result<bool, Setback> {
+        let sink = self.sink.clone();
+        let mut relaying = sink.relay(entry);
+        let relayed = loop {
+            if self.turn.take().await?.is_none() {
+                return Ok(false);
+            }
+            tokio::select! {
+                biased;
+                relayed = &mut relaying => break relayed?,
+                () = tokio::time::sleep(self.turn.renew_every()) => {}
+            }
+        };
+        match relayed {
+            Relayed::Routed => {}
+            Relayed::Unrouted => self.metrics.unrouted.inc(),
+            Relayed::Refused(why) => {
+                error!(number = entry.number, error = why, "an event cannot be relayed; only the API has it");
+                self.metrics.refused.inc();
+            }
+        }
+        Ok(true)
     }
 
     /// Shows since when the first event that is not relayed has waited. While events pass one after another that is no time.
     async fn show_age_of(&mut self, oldest: Option<&FeedEntry>) {
         let age = match oldest {
-            Some(oldest) => self.clock.now(self.inspect.time()).await.since(oldest.committed_at).as_secs_f64(),
+            Some(oldest) => self.turn.now().await.since(oldest.committed_at).as_secs_f64(),
             None => 0.0,
         };
         self.metrics.relay_oldest_age.set(age);

@@ -19,6 +19,9 @@ pub struct Settings {
     /// Events for the broker's exchange are looked for at least this often; sooner when this process numbers some.
     #[serde(with = "humantime_serde")]
     pub relay_every: Duration,
+    /// So long a feed that vanished keeps others from relaying in its place.
+    #[serde(with = "humantime_serde")]
+    pub relay_lease: Duration,
     /// The longest that one request may wait for events.
     #[serde(with = "humantime_serde")]
     pub wait_max: Duration,
@@ -48,6 +51,7 @@ impl Default for Settings {
             poll_min: Duration::from_millis(50),
             poll_max: Duration::from_millis(500),
             relay_every: Duration::from_secs(1),
+            relay_lease: Duration::from_secs(10),
             wait_max: Duration::from_mins(1),
             waiting_max: 1000,
             streams_max: 200,

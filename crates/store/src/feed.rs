@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use events::{AppName, ConnectionToken, UtcMicros};
+use uuid::Uuid;
 
 use crate::StoreError;
 
@@ -63,6 +64,21 @@ pub(crate) fn relay_name(target: &str) -> String {
     format!("relay:{target}")
 }
 
+/// The turn to relay events to one target. It holds until its end, and after that until another takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayLease {
+    /// Where to, such as `amqp`.
+    pub target: String,
+    /// Whose turn it is.
+    pub holder: Uuid,
+    /// Higher with each change of the holder.
+    pub fence: u64,
+    /// How far the events have been relayed.
+    pub reached: Cursor,
+    /// Its end, by the store's clock.
+    pub expires_at: UtcMicros,
+}
+
 /// What numbering did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Numbered {
@@ -81,9 +97,19 @@ pub trait Feed: Send + Sync {
     /// Numbered events after `cursor`, `limit` at most.
     async fn after(&self, cursor: Cursor, filter: &FeedFilter, limit: usize) -> Result<Page, StoreError>;
 
-    /// How far the events were relayed to `target` (a name such as `amqp`).
-    async fn relay_cursor(&self, target: &str) -> Result<Cursor, StoreError>;
+    /// Takes the turn to relay to `target`, or prolongs it; `None` where another holds it. `now` and `expires_at` are by the
+    /// store's clock.
+    async fn lease_relay(
+        &self,
+        target: &str,
+        holder: Uuid,
+        now: UtcMicros,
+        expires_at: UtcMicros,
+    ) -> Result<Option<RelayLease>, StoreError>;
 
-    /// Events up to `cursor` have been relayed to `target`; never goes back.
-    async fn relayed(&self, target: &str, cursor: Cursor) -> Result<(), StoreError>;
+    /// Events up to `reached` have been relayed; never goes back. False, and nothing is changed, where the turn is another's.
+    async fn relayed(&self, lease: &RelayLease, reached: Cursor) -> Result<bool, StoreError>;
+
+    /// Gives the turn back, so that nobody waits for its end; nothing where it is lost already.
+    async fn release_relay(&self, lease: &RelayLease) -> Result<(), StoreError>;
 }

@@ -27,7 +27,7 @@ mod tally;
 
 pub use clock::{ClockLook, SharedClock};
 pub use error::StoreError;
-pub use feed::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page};
+pub use feed::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page, RelayLease};
 pub use hints::{Aims, Target};
 pub use inspect::{
     ConnectionFilter, DeadLetterFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter, DeliveryRow, Explanation,

@@ -33,6 +33,7 @@ mod outbox;
 mod pending;
 mod plan;
 mod refresh;
+mod relay;
 mod session;
 mod settings;
 mod tally;

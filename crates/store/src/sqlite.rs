@@ -22,6 +22,7 @@ mod operator;
 mod outbox;
 mod pending;
 mod refresh;
+mod relay;
 mod tally;
 
 use std::path::{Path, PathBuf};
@@ -65,7 +66,8 @@ impl SqliteStore {
             MigrateMode::Check => Migrate::Check,
         };
         // The folder is locked from here on: whoever held a lease before is gone.
-        let (database, ()) = Database::open_and(options, migrations::ALL, mode, lease::free_all)?;
+        let free = |connection: &Connection| lease::free_all(connection).and_then(|()| relay::free_all(connection));
+        let (database, ()) = Database::open_and(options, migrations::ALL, mode, free)?;
         Ok(Self { database, rules: Arc::new(settings.rules.clone()) })
     }
 

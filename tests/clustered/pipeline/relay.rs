@@ -14,6 +14,7 @@ use tests::feed::events_once;
 use tests::finlink::ConnectionStatus;
 use tests::http::PATIENCE;
 use tests::looking::{counter, eventually, gauge, is_said_to_be};
+use tests::processes::Processes;
 use tests::servers::{RabbitMq, RabbitMqOptions, VirtualHost};
 
 use crate::database;
@@ -86,6 +87,68 @@ async fn a_foreign_consumer_gets_every_event_under_its_routing_key() {
         event.as_object_mut().unwrap().remove("sequence");
         assert_eq!(got[event["id"].as_str().unwrap()], event, "both ways tell the same");
     }
+    roles.stop().await;
+}
+
+/// Takes what comes to a queue until every one of these events came; how often each did.
+async fn until_all_came(consumer: &mut Consumer, wanted: &BTreeSet<String>, came: &mut BTreeMap<String, usize>) {
+    while !wanted.iter().all(|id| came.contains_key(id)) {
+        let next = tokio::time::timeout(PATIENCE, consumer.next()).await.expect("another event comes");
+        let delivery = next.expect("the consumer lives").unwrap();
+        let event: Value = serde_json::from_slice(&delivery.data).unwrap();
+        *came.entry(event["id"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+}
+
+/// The name of the feed that relays.
+async fn relaying<'a>(roles: &Processes, feeds: &[&'a str]) -> &'a str {
+    let found = eventually("exactly one feed relays", async || {
+        let mut active = Vec::new();
+        for name in feeds {
+            if gauge(roles.get(name), "finlinkd_relay_active").await == Some(1.0) {
+                active.push(*name);
+            }
+        }
+        if let [one] = active[..] { Ok(one) } else { Err(format!("{active:?}")) }
+    });
+    found.await
+}
+
+/// The ids of what a feed tells, once it tells of an event whose type ends so for every connection.
+async fn told(feed: &Finlinkd, kind: &str) -> BTreeSet<String> {
+    let told = eventually("the feed tells of every connection", async || {
+        let events = events_once(feed).await;
+        let of_kind = events.iter().filter(|event| event["type"].as_str().unwrap().ends_with(kind)).count();
+        if of_kind >= TOKENS.len() { Ok(ids(&events)) } else { Err(format!("{of_kind} of {}", TOKENS.len())) }
+    });
+    told.await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_feeds_one_relays_each_event_once_and_another_goes_on_when_it_is_killed() {
+    const FEEDS: [&str; 3] = ["feed-1", "feed-2", "feed-3"];
+    let cluster = Cluster::shared().await;
+    let mut roles = cluster.start_all(&FEEDS).await;
+    let active = relaying(&roles, &FEEDS).await;
+    let connection =
+        Connection::connect(&cluster.queue.address_of("application"), ConnectionProperties::default()).await.unwrap();
+    let mut consumer = subscribe(&connection).await;
+
+    let reconciler = cluster.start_all(&["reconciler-1"]).await;
+    cluster.put_all(&TOKENS.map(ConnectionStatus::pending));
+    let first = told(roles.get(active), ".v1").await;
+    let mut came = BTreeMap::new();
+    until_all_came(&mut consumer, &first, &mut came).await;
+    assert_eq!(relaying(&roles, &FEEDS).await, active, "nobody had a reason to take over");
+    assert!(came.values().all(|times| *times == 1), "{came:?}");
+
+    roles.take(active).kill().await.unwrap();
+    let others: Vec<_> = FEEDS.into_iter().filter(|name| *name != active).collect();
+    cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
+    let next = relaying(&roles, &others).await;
+    let all = told(roles.get(next), "connection.imported.v1").await;
+    until_all_came(&mut consumer, &all, &mut came).await;
+    reconciler.stop().await;
     roles.stop().await;
 }
 

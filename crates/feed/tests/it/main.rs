@@ -11,4 +11,5 @@ mod requests;
 mod scene;
 mod served;
 mod sse;
+mod standing_by;
 mod streams;

@@ -11,9 +11,10 @@ use prometheus::Registry;
 use reqwest::StatusCode;
 use store::{
     Aims, Books, Compared, ConnectionFilter, Cursor, DeadLetterFilter, DeadLetterRow, DeliveryDetail, DeliveryFilter,
-    DeliveryRow, Explanation, Feed, FeedFilter, GapFilter, GapRow, Inspect, Numbered, Page, RebuildFilter, StoreError,
-    Totals,
+    DeliveryRow, Explanation, Feed, FeedFilter, GapFilter, GapRow, Inspect, Numbered, Page, RebuildFilter, RelayLease,
+    StoreError, Totals,
 };
+use uuid::Uuid;
 
 use crate::scene::Scene;
 use crate::served::{Served, quick};
@@ -46,11 +47,20 @@ impl Feed for Moody {
     async fn after(&self, cursor: Cursor, filter: &FeedFilter, limit: usize) -> Result<Page, StoreError> {
         self.store()?.after(cursor, filter, limit).await
     }
-    async fn relay_cursor(&self, target: &str) -> Result<Cursor, StoreError> {
-        self.store()?.relay_cursor(target).await
+    async fn lease_relay(
+        &self,
+        target: &str,
+        holder: Uuid,
+        now: UtcMicros,
+        expires_at: UtcMicros,
+    ) -> Result<Option<RelayLease>, StoreError> {
+        self.store()?.lease_relay(target, holder, now, expires_at).await
     }
-    async fn relayed(&self, target: &str, cursor: Cursor) -> Result<(), StoreError> {
-        self.store()?.relayed(target, cursor).await
+    async fn relayed(&self, lease: &RelayLease, reached: Cursor) -> Result<bool, StoreError> {
+        self.store()?.relayed(lease, reached).await
+    }
+    async fn release_relay(&self, lease: &RelayLease) -> Result<(), StoreError> {
+        self.store()?.release_relay(lease).await
     }
 }
 

@@ -1,8 +1,13 @@
 //! The feed (R7): one order, without holes, for everyone.
 
+use uuid::Uuid;
+
 use super::Engine;
-use super::world::{World, app, found, ready, token};
+use super::world::{World, app, at, found, ready, token};
 use crate::{Cursor, FeedFilter, Numbered};
+
+/// So many ask for the turn at once.
+const ASKERS: u128 = 8;
 
 /// A connection found, and then changed so many times.
 async fn changes(world: &World, n: u32, times: u64) {
@@ -52,14 +57,44 @@ pub async fn a_page_goes_on_past_what_its_filter_left_out(engine: &dyn Engine) {
     assert_eq!((page.entries.len(), page.next), (0, last));
 }
 
-/// Two feeds may relay at once for a moment; the place only moves on.
-pub async fn a_relay_never_goes_back(engine: &dyn Engine) {
+/// Each event goes to a target once while nobody dies; whoever lost its turn moves nothing, and the place never goes back.
+pub async fn one_relays_at_a_time_and_the_next_goes_on_from_there(engine: &dyn Engine) {
     let world = World::swept(engine).await;
     let feed = &world.stores.feed;
-    assert_eq!(feed.relay_cursor("amqp").await.unwrap(), Cursor(0));
-    feed.relayed("amqp", Cursor(7)).await.unwrap();
-    feed.relayed("amqp", Cursor(5)).await.unwrap();
-    feed.relayed("other", Cursor(1)).await.unwrap();
-    assert_eq!(feed.relay_cursor("amqp").await.unwrap(), Cursor(7));
-    assert_eq!(feed.relay_cursor("other").await.unwrap(), Cursor(1));
+    let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let take = async |holder, now, until| feed.lease_relay("amqp", holder, at(now), at(until)).await.unwrap();
+    let first = take(one, 0, 10).await.unwrap();
+    assert_eq!((first.reached, first.expires_at), (Cursor(0), at(10)));
+    assert!(feed.relayed(&first, Cursor(7)).await.unwrap());
+    assert!(feed.relayed(&first, Cursor(5)).await.unwrap());
+    assert_eq!(take(other, 9, 20).await, None);
+    let prolonged = take(one, 9, 19).await.unwrap();
+    assert_eq!((prolonged.fence, prolonged.reached, prolonged.expires_at), (first.fence, Cursor(7), at(19)));
+
+    // Past its end it holds until another takes it.
+    assert!(feed.relayed(&prolonged, Cursor(8)).await.unwrap());
+    let second = take(other, 19, 30).await.unwrap();
+    assert_eq!(second.reached, Cursor(8));
+    assert!(second.fence > prolonged.fence);
+    assert!(!feed.relayed(&prolonged, Cursor(9)).await.unwrap());
+    feed.release_relay(&prolonged).await.unwrap();
+    assert_eq!(take(one, 20, 30).await, None, "one cannot give back what one has lost");
+
+    feed.release_relay(&second).await.unwrap();
+    let third = take(one, 21, 30).await.unwrap();
+    assert_eq!(third.reached, Cursor(8));
+    assert!(third.fence > second.fence);
+    assert!(!feed.relayed(&second, Cursor(9)).await.unwrap());
+
+    let elsewhere = feed.lease_relay("other", other, at(0), at(10)).await.unwrap().unwrap();
+    assert_eq!(elsewhere.reached, Cursor(0), "each target has a place and a turn of its own");
+}
+
+/// Of those that come at once, one gets the turn.
+pub async fn many_that_ask_for_the_relays_turn_at_once_get_one(engine: &dyn Engine) {
+    let world = World::open(engine).await;
+    let feed = &world.stores.feed;
+    let asked = (1..=ASKERS).map(|holder| feed.lease_relay("amqp", Uuid::from_u128(holder), at(0), at(10)));
+    let got = futures_util::future::try_join_all(asked).await.unwrap();
+    assert_eq!(got.iter().flatten().count(), 1, "{got:?}");
 }

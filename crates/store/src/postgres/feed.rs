@@ -1,13 +1,14 @@
-//! The feed's port (R7): numbering by one process at a time, pages of what is numbered, places of relays.
+//! The feed's port (R7): numbering by one process at a time, pages of what is numbered, and whose turn it is to relay (`relay.rs`).
 
 use async_trait::async_trait;
+use events::UtcMicros;
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use super::fault::Fault;
 use super::session::Session;
-use super::{PostgresStore, columns, inspect};
-use crate::feed::relay_name;
-use crate::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page, StoreError, listing};
+use super::{PostgresStore, columns, inspect, relay};
+use crate::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page, RelayLease, StoreError, listing};
 
 /// Whoever holds this advisory lock numbers.
 const LOCK: i64 = 0x6669_6e6c_6665_6564;
@@ -33,35 +34,29 @@ impl Feed for PostgresStore {
         self.read(wanted, |session, (cursor, filter, limit)| Box::pin(after(session, *cursor, filter, *limit))).await
     }
 
-    async fn relay_cursor(&self, target: &str) -> Result<Cursor, StoreError> {
-        self.read(relay_name(target), |session, name| Box::pin(place(session, name))).await
+    async fn lease_relay(
+        &self,
+        target: &str,
+        holder: Uuid,
+        now: UtcMicros,
+        expires_at: UtcMicros,
+    ) -> Result<Option<RelayLease>, StoreError> {
+        relay::lease(self, target, holder, now, expires_at).await
     }
 
-    async fn relayed(&self, target: &str, cursor: Cursor) -> Result<(), StoreError> {
-        self.write((relay_name(target), cursor.0 as i64), |session, (name, number)| {
-            Box::pin(async move {
-                session
-                    .execute(
-                        "INSERT INTO cursors (name, number) VALUES ($1, $2) ON CONFLICT (name)
-                         DO UPDATE SET number = excluded.number WHERE cursors.number < excluded.number",
-                        &[name, number],
-                    )
-                    .await?;
-                Ok(())
-            })
-        })
-        .await
+    async fn relayed(&self, lease: &RelayLease, reached: Cursor) -> Result<bool, StoreError> {
+        relay::reached(self, lease.clone(), reached).await
     }
-}
 
-async fn place(session: &Session, name: &str) -> Result<Cursor, Fault> {
-    let number = session.first("SELECT number FROM cursors WHERE name = $1", &[&name]).await?;
-    Ok(Cursor(number.map_or(Ok(0), |row| columns::count(&row, 0))?))
+    async fn release_relay(&self, lease: &RelayLease) -> Result<(), StoreError> {
+        relay::release(self, lease.clone()).await
+    }
 }
 
 /// The last number given.
 async fn last(session: &Session) -> Result<Cursor, Fault> {
-    place(session, "").await
+    let number = session.first("SELECT number FROM cursors WHERE name = ''", &[]).await?;
+    Ok(Cursor(number.map_or(Ok(0), |row| columns::count(&row, 0))?))
 }
 
 /// Numbers what is committed. Events of one connection are committed in the order of `seq`, as the row of their connection is

@@ -1,12 +1,13 @@
-//! The feed's port (R7): numbering by the one writer, pages of what is numbered, places of relays.
+//! The feed's port (R7): numbering by the one writer, pages of what is numbered, and whose turn it is to relay (`relay.rs`).
 
 use async_trait::async_trait;
-use sqlite::rusqlite::{Connection, OptionalExtension, Result as SqlResult, params};
+use events::UtcMicros;
+use sqlite::rusqlite::{Connection, Result as SqlResult, params};
+use uuid::Uuid;
 
 use super::inspect::clause;
-use super::{SqliteStore, columns};
-use crate::feed::relay_name;
-use crate::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page, StoreError, listing};
+use super::{SqliteStore, columns, relay};
+use crate::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page, RelayLease, StoreError, listing};
 
 #[async_trait]
 impl Feed for SqliteStore {
@@ -27,37 +28,31 @@ impl Feed for SqliteStore {
         self.read(move |connection| after(connection, cursor, &filter, limit.max(1))).await
     }
 
-    async fn relay_cursor(&self, target: &str) -> Result<Cursor, StoreError> {
-        let name = relay_name(target);
-        self.read(move |connection| place(connection, &name)).await
+    async fn lease_relay(
+        &self,
+        target: &str,
+        holder: Uuid,
+        now: UtcMicros,
+        expires_at: UtcMicros,
+    ) -> Result<Option<RelayLease>, StoreError> {
+        relay::lease(self, target, holder, now, expires_at).await
     }
 
-    async fn relayed(&self, target: &str, cursor: Cursor) -> Result<(), StoreError> {
-        let name = relay_name(target);
-        self.write(move |connection| {
-            connection
-                .prepare_cached(
-                    "INSERT INTO cursors (name, number) VALUES (?1, ?2)
-                     ON CONFLICT (name) DO UPDATE SET number = excluded.number WHERE number < excluded.number",
-                )?
-                .execute(params![name, cursor.0 as i64])?;
-            Ok(())
-        })
-        .await
+    async fn relayed(&self, lease: &RelayLease, reached: Cursor) -> Result<bool, StoreError> {
+        relay::reached(self, lease.clone(), reached).await
     }
-}
 
-fn place(connection: &Connection, name: &str) -> SqlResult<Cursor> {
-    let number = connection
-        .prepare_cached("SELECT number FROM cursors WHERE name = ?1")?
-        .query_row([name], |row| columns::count(row, 0))
-        .optional()?;
-    Ok(Cursor(number.unwrap_or(0)))
+    async fn release_relay(&self, lease: &RelayLease) -> Result<(), StoreError> {
+        relay::release(self, lease.clone()).await
+    }
 }
 
 /// The last number given.
 fn last(connection: &Connection) -> SqlResult<Cursor> {
-    place(connection, "")
+    connection
+        .prepare_cached("SELECT number FROM cursors WHERE name = ''")?
+        .query_row([], |row| columns::count(row, 0))
+        .map(Cursor)
 }
 
 fn number(connection: &Connection, limit: usize) -> SqlResult<Numbered> {

@@ -13,4 +13,5 @@ pub(super) const ALL: &[Migration] = &[
     Migration { version: 7, name: "key order", sql: include_str!("../../migrations/sqlite/0007_key_order.sql") },
     Migration { version: 8, name: "booked", sql: include_str!("../../migrations/sqlite/0008_booked.sql") },
     Migration { version: 9, name: "recorded", sql: include_str!("../../migrations/sqlite/0009_recorded.sql") },
+    Migration { version: 10, name: "relay lease", sql: include_str!("../../migrations/sqlite/0010_relay_lease.sql") },
 ];
