@@ -14,6 +14,7 @@ mod attempt;
 mod body;
 mod books;
 mod checkpoints;
+mod clocks;
 mod metrics;
 mod outcome;
 mod pending;

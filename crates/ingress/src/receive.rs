@@ -81,9 +81,8 @@ async fn take(
     }
     let headers = request.headers();
     let body = body::read(headers, payload, &mut permit, settings).await?;
-    let received_at = UtcMicros::now();
     let body_sha256 = BodyHash::of(&body);
-    let verification = receiver.verify(app, headers, &body_sha256, received_at)?;
+    let (verification, received_at) = receiver.verify(app, headers, &body_sha256)?;
     let outcome = match verification {
         Verification::Pending { .. } => Outcome::Pending,
         Verification::Verified { .. } | Verification::Unchecked => Outcome::Accepted,

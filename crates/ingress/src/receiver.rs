@@ -13,6 +13,7 @@ use crate::admission::{Admission, Permit};
 use crate::apps::{App, Apps};
 use crate::attempt::{Attempt, Refuge};
 use crate::books::Books;
+use crate::clocks::Clocks;
 use crate::metrics::Metrics;
 use crate::{Outcome, Settings, Wiring};
 
@@ -55,16 +56,19 @@ impl Receiver {
         }
     }
 
-    /// Decides what the signature is worth, received `now` with a body of this hash.
+    /// Decides what the signature is worth, received now with a body of this hash; gives the time by which that is so, too.
     pub(crate) fn verify(
         &self,
         app: &App,
         headers: &HeaderMap,
         body: &BodyHash,
-        now: UtcMicros,
-    ) -> Result<Verification, Outcome> {
+    ) -> Result<(Verification, UtcMicros), Outcome> {
+        // Cloned, since whoever posts new keys must not wait for a verification, and so neither must the other workers.
+        let snapshot = self.keys.borrow().clone();
+        let clocks = Clocks::beside(UtcMicros::now(), &snapshot);
+        let now = clocks.now();
         if self.mode == Mode::Off {
-            return Ok(Verification::Unchecked);
+            return Ok((Verification::Unchecked, now));
         }
         let mut signatures = headers.get_all(&SIGNATURE);
         let jwt = signatures.next().ok_or(Outcome::SignatureMissing)?;
@@ -72,17 +76,20 @@ impl Receiver {
             return Err(Outcome::SignatureRepeated);
         }
         let jwt = jwt.to_str().map_err(|_| Outcome::Signature(Refusal::Malformed))?;
-        // Cloned, since whoever posts new keys must not wait for a verification, and so neither must the other workers.
-        let snapshot = self.keys.borrow().clone();
-        match verification::verify(jwt, body, &app.name, &snapshot.keys, &self.rules, now) {
+        let at = |time| (verification::verify(jwt, body, &app.name, &snapshot.keys, &self.rules, time), time);
+        let (outcome, now) = match (at(now), clocks.other()) {
+            ((verification::Outcome::Refused(refusal), _), Some(other)) if refusal.is_of_time() => at(other),
+            (judged, _) => judged,
+        };
+        match outcome {
             verification::Outcome::Verified(Verified { kid, binds_body }) => {
-                Ok(Verification::Verified { kid, binds_body })
+                Ok((Verification::Verified { kid, binds_body }, now))
             }
             verification::Outcome::UnknownKey(kid) => {
                 if self.can_be_asked(&app.name, &snapshot, now) {
                     app.pending.admit(kid, &self.settings, now)?;
                 }
-                Ok(Verification::Pending { kid, jwt: jwt.to_owned() })
+                Ok((Verification::Pending { kid, jwt: jwt.to_owned() }, now))
             }
             verification::Outcome::Refused(refusal) => Err(Outcome::Signature(refusal)),
         }

@@ -35,8 +35,8 @@ pub struct Settings {
     pub pending_burst: u32,
     /// ... and how many more each second. One key that had a tenth of either leaves half of what may come to others.
     pub pending_per_second: u32,
-    /// A key source that has not answered for this long is silent: then only storage bounds what is pending. Its answers are
-    /// dated by the store, so an ingress whose clock is ahead of the store's by more than this takes it for silent always.
+    /// A key source that has not answered for this long, by the store's clock, is silent: then only storage bounds what is
+    /// pending.
     #[serde(with = "humantime_serde")]
     pub key_source_silent_after: Duration,
     /// After the stop, go on accepting for this long, so that balancers notice first.

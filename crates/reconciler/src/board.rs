@@ -74,6 +74,7 @@ impl KeyBoard {
             }
             snapshot.read_at = snapshot.read_at.max(Some(asked.start()));
             snapshot.answered = Arc::new(answered(&posted));
+            snapshot.time = Some(asked.heard());
         });
     }
 }

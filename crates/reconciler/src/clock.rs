@@ -3,6 +3,7 @@
 
 use events::UtcMicros;
 use tokio::time::Instant;
+use verification::HeardTime;
 
 /// A step's time.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +21,11 @@ impl Clock {
     /// When it started.
     pub(crate) fn start(&self) -> UtcMicros {
         self.start
+    }
+
+    /// As whoever is told of it later carries it on.
+    pub(crate) fn heard(&self) -> HeardTime {
+        HeardTime { at: self.start, heard: self.started.into_std() }
     }
 
     /// The time now.

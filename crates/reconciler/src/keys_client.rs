@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use uuid::Uuid;
-use verification::KeySnapshot;
+use verification::{HeardTime, KeySnapshot};
 
 use crate::finlink::{Reply, backoff, exchange};
 use crate::keys_document::{KEYS_PATH, KeysDocument};
@@ -192,14 +192,19 @@ impl KeysClient {
     }
 
     async fn take(&mut self, document: KeysDocument) {
+        let time = document.at.map(|at| HeardTime { at, heard: Instant::now() });
         if document.keys == self.document.keys {
             self.snapshot.send_modify(|snapshot| {
                 snapshot.read_at = document.read_at;
                 snapshot.answered = Arc::new(document.answered);
+                snapshot.time = time.or(snapshot.time);
             });
             return;
         }
-        self.snapshot.send_replace(snapshot_of(&document));
+        self.snapshot.send_modify(|snapshot| {
+            let time = time.or(snapshot.time);
+            *snapshot = KeySnapshot { time, ..snapshot_of(&document) };
+        });
         tracing::info!(keys = document.keys.len(), "the verification keys changed");
         if let Some(file) = &self.settings.file
             && let Err(error) = save(file, self.writer, &document).await
@@ -222,6 +227,7 @@ fn snapshot_of(document: &KeysDocument) -> KeySnapshot {
         keys: Arc::new(document.key_set()),
         read_at: document.read_at,
         answered: Arc::new(document.answered.clone()),
+        time: None,
     }
 }
 

@@ -1,8 +1,9 @@
 //! Pending webhooks decided (R10): by the key once it is known, by Finlink's word that there is none, or by time.
 //!
-//! Each is judged at the time it was received, however long its key took to come.
+//! Each is judged at the time it was received, however long its key took to come; one that its receiver dated wrongly, as if it
+//! came now.
 
-use events::AppName;
+use events::{AppName, UtcMicros};
 use serde_json::Value;
 use store::{Decision, PendingWebhook, Ruling, StoreError};
 use uuid::Uuid;
@@ -27,7 +28,8 @@ impl Reconciler {
             tracing::error!(app = %app.name, %kid, %error, "webhooks wait for a key that is kept and is none");
             return Ok(());
         }
-        self.decide_pending(turn, kid, |webhook| judge(webhook, &app.name, &keys, verification)).await
+        let now = turn.clock.now();
+        self.decide_pending(turn, kid, |webhook| judge(webhook, &app.name, &keys, verification, now)).await
     }
 
     /// Rejects what waits for `kid`: Finlink has no such key.
@@ -86,8 +88,14 @@ impl Reconciler {
     }
 }
 
-fn judge(webhook: &PendingWebhook, app: &AppName, keys: &KeySet, rules: &Rules) -> Decision {
-    match verify(&webhook.jwt, &webhook.body_sha256, app, keys, rules, webhook.received_at) {
+fn judge(webhook: &PendingWebhook, app: &AppName, keys: &KeySet, rules: &Rules, now: UtcMicros) -> Decision {
+    let at = |time| verify(&webhook.jwt, &webhook.body_sha256, app, keys, rules, time);
+    let outcome = match at(webhook.received_at) {
+        // The clock of its receiver may have been off, and decides nothing.
+        Outcome::Refused(refusal) if refusal.is_of_time() => at(now),
+        outcome => outcome,
+    };
+    match outcome {
         Outcome::Verified(verified) => Decision::Verified { binds_body: verified.binds_body },
         Outcome::UnknownKey(_) => Decision::Rejected("it names another key than it was kept for".to_owned()),
         Outcome::Refused(refusal) => Decision::Rejected(refusal.word().to_owned()),

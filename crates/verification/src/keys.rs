@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
 use base64::Engine;
@@ -33,6 +34,17 @@ pub struct KeySnapshot {
     /// For each app, the last time of which it is known that Finlink could be asked for its keys. An app that is left out is
     /// one for which Finlink has answered no such question yet.
     pub answered: Arc<BTreeMap<AppName, UtcMicros>>,
+    /// The store's time; `None` until it is heard of.
+    pub time: Option<HeardTime>,
+}
+
+/// The store's time when it was heard of, and when that was by this machine's monotonic clock, which goes on from there.
+#[derive(Debug, Clone, Copy)]
+pub struct HeardTime {
+    /// The store's time.
+    pub at: UtcMicros,
+    /// When it was that time, or a little later.
+    pub heard: Instant,
 }
 
 /// A JWK that is no P-256 public key; says what is wrong with it.

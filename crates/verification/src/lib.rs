@@ -13,7 +13,7 @@ mod rules;
 mod token;
 mod verify;
 
-pub use keys::{KeySet, KeySnapshot, NotAKey};
+pub use keys::{HeardTime, KeySet, KeySnapshot, NotAKey};
 pub use outcome::{Outcome, Refusal, Verified};
 pub use rules::{Mode, Rules};
 pub use token::{HEADER, JWT_BYTES_MAX};

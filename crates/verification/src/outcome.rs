@@ -76,6 +76,11 @@ impl Refusal {
         Self::BodyHash,
     ];
 
+    /// Whether the time alone is to blame: at another time, or by another clock, the token may be good.
+    pub const fn is_of_time(self) -> bool {
+        matches!(self, Self::TooOld | Self::Expired | Self::NotYet)
+    }
+
     /// The word for it in labels and listings.
     pub const fn word(self) -> &'static str {
         match self {

@@ -12,6 +12,7 @@ mod memory;
 mod migrate;
 mod mixed;
 mod relay;
+mod replay;
 mod set_aside;
 pub(crate) mod strangers;
 mod wrong_starts;

@@ -38,7 +38,7 @@ pub(crate) fn settings() -> Settings {
 /// A snapshot without keys, read now, of a source that heard of Finlink last at `at`.
 pub(crate) fn snapshot_answered(at: UtcMicros) -> KeySnapshot {
     let answered = [(app(), at)].into();
-    KeySnapshot { keys: Arc::default(), read_at: Some(UtcMicros::now()), answered: Arc::new(answered) }
+    KeySnapshot { keys: Arc::default(), read_at: Some(UtcMicros::now()), answered: Arc::new(answered), time: None }
 }
 
 impl Receiver {

@@ -1,9 +1,11 @@
 //! Signatures that are refused, each with 401, its own counter, and nothing in the queue.
 
-use events::BodyHash;
+use std::time::{Duration, Instant};
+
+use events::{BodyHash, UtcMicros};
 use ingress::Outcome;
 use serde_json::json;
-use verification::Refusal;
+use verification::{HeardTime, Refusal};
 
 use crate::harness::{BODY, Receiver, request, seconds};
 use crate::raw::Answer;
@@ -90,6 +92,24 @@ async fn claims_that_do_not_hold() {
         let receiver = Receiver::start();
         let signed = receiver.signature_with(&claims);
         refused(&receiver, &[&signed], Outcome::Signature(refusal)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_right_by_the_stores_clock_or_by_our_own_is_right() {
+    const DAYS: Duration = Duration::from_hours(48);
+    let receiver = Receiver::start();
+    let now = UtcMicros::now();
+    for (store, wrong) in [(now.plus(DAYS), now.plus(2 * DAYS)), (now.minus(DAYS), now.minus(2 * DAYS))] {
+        let time = Some(HeardTime { at: store, heard: Instant::now() });
+        receiver.keys.send_modify(|snapshot| snapshot.time = time);
+        let signed = |at: UtcMicros| receiver.signature_with(&json!({"iat": at.0 / 1_000_000}));
+        for by in [store, now] {
+            assert_eq!(send(&receiver, &[&signed(by)]).await.status, 200);
+            let received_at = receiver.queue.webhooks().last().unwrap().received_at;
+            assert!(received_at >= by && received_at.since(by) < DAYS / 2, "dated by the clock by which it is right");
+        }
+        send(&receiver, &[&signed(wrong)]).await.is_problem(401);
     }
 }
 

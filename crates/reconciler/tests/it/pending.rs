@@ -59,6 +59,30 @@ async fn a_webhook_is_judged_at_the_time_it_was_received() {
 }
 
 #[tokio::test]
+async fn a_receiver_whose_clock_is_off_costs_no_webhook() {
+    let mut rig = Rig::new().await;
+    let mut reconciler = rig.reconciler();
+    rig.settle(&mut reconciler).await;
+    let key = SigningKey::new();
+    let right = rig.now;
+    let mut receipts = Vec::new();
+    for received_at in [right.minus(Duration::from_hours(3)), right.plus(Duration::from_hours(72))] {
+        let jwt = key.jwt(b"{}", right);
+        rig.now = received_at;
+        receipts.push(rig.record(b"{}", events::Verification::Pending { kid: key.kid, jwt }).await);
+    }
+    rig.now = right;
+    let jwt = key.jwt(b"{}", right.plus(Duration::from_hours(1)));
+    let by_no_clock = rig.record(b"{}", events::Verification::Pending { kid: key.kid, jwt }).await;
+    rig.finlink.state().keys.insert(key.kid, key.jwk());
+    rig.pass(&mut reconciler, Duration::from_mins(10), Duration::from_mins(1)).await;
+    for receipt in receipts {
+        assert_eq!(rig.verification(receipt).await, "verified");
+    }
+    assert_eq!(rig.verification(by_no_clock).await, "rejected");
+}
+
+#[tokio::test]
 async fn a_key_that_finlink_denies_three_times_in_ten_minutes_rejects() {
     let mut rig = Rig::new().await;
     let mut reconciler = rig.reconciler();
