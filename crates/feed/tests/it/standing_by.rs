@@ -45,7 +45,8 @@ struct OneFeed {
     registry: Registry,
     stop: CancellationToken,
     running: JoinHandle<Result<(), std::convert::Infallible>>,
-    _latest: watch::Sender<Cursor>,
+    /// Nothing is numbered in this process; while it lives, nobody takes that for the end.
+    latest: watch::Sender<Cursor>,
 }
 
 impl OneFeed {
@@ -54,10 +55,10 @@ impl OneFeed {
         let sink = Arc::new(Reached { taken, away: AtomicBool::new(away), gate: Mutex::new(()) });
         let (registry, stop) = (Registry::new(), CancellationToken::new());
         let metrics = Metrics::register(&registry).unwrap();
-        let (_latest, latest) = watch::channel(Cursor(0));
+        let (numbered, latest) = watch::channel(Cursor(0));
         let relay = Relay::new(scene.arc(), scene.arc(), sink.clone(), settings, metrics, latest);
         let running = tokio::spawn(relay.run(stop.clone()));
-        Self { sink, taken: takings, registry, stop, running, _latest }
+        Self { sink, taken: takings, registry, stop, running, latest: numbered }
     }
 
     /// The next events that it hands over, up to one.
@@ -88,6 +89,7 @@ impl OneFeed {
     async fn stopped(self) {
         self.stop.cancel();
         self.running.await.unwrap().unwrap();
+        drop(self.latest);
     }
 }
 
