@@ -13,6 +13,7 @@ mod metrics;
 mod overload;
 mod politeness;
 mod requests;
+mod retention;
 mod signatures;
 mod starts;
 mod stopping;

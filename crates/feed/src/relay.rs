@@ -160,6 +160,9 @@ impl Relay {
         if reached > start && !self.turn.reached(reached).await? {
             return Ok(Round::StoodBy);
         }
+        if reached > start && start < page.gone {
+            warn!(through = page.gone.0, "events were purged before anybody relayed them there; relayed what is kept");
+        }
         if let Some(problem) = setback {
             return Err(problem);
         }

@@ -8,6 +8,9 @@ use prometheus::{Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCo
 
 use crate::finlink::Endpoint;
 
+/// What can be purged: each is shown from the start.
+const PURGED_KINDS: [&str; 3] = ["deliveries", "bodies", "events"];
+
 /// The counters of all apps.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -17,6 +20,7 @@ pub struct Metrics {
     stolen: IntCounterVec,
     swept_at: GaugeVec,
     active: GaugeVec,
+    purged: IntCounterVec,
 }
 
 /// The counters of one app, resolved once.
@@ -66,13 +70,21 @@ impl Metrics {
                 ),
                 &["app"],
             )?,
+            purged: IntCounterVec::new(
+                Opts::new("finlinkd_purged_total", "What was older than retention keeps it and is purged."),
+                &["kind"],
+            )?,
         };
+        for kind in PURGED_KINDS {
+            metrics.purged.with_label_values(&[kind]);
+        }
         registry.register(Box::new(metrics.refreshes.clone()))?;
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.request_seconds.clone()))?;
         registry.register(Box::new(metrics.stolen.clone()))?;
         registry.register(Box::new(metrics.swept_at.clone()))?;
         registry.register(Box::new(metrics.active.clone()))?;
+        registry.register(Box::new(metrics.purged.clone()))?;
         Ok(metrics)
     }
 
@@ -103,6 +115,10 @@ impl AppMetrics {
 
     pub(crate) fn swept(&self, at: UtcMicros) {
         self.swept_at.set(at.as_seconds());
+    }
+
+    pub(crate) fn purged(&self, kind: &str, count: u64) {
+        self.all.purged.with_label_values(&[kind]).inc_by(count);
     }
 
     pub(crate) fn is_active(&self, active: bool) {

@@ -14,11 +14,12 @@ use crate::clock::Clock;
 use crate::finlink::{Circuit, Client, ClientError, Failure, Session, doubled};
 use crate::lease::{Turn, holding};
 use crate::metrics::{AppMetrics, Metrics};
+use crate::purging::Purging;
 use crate::questions::{self, Questions};
 use crate::sessions::{NoSession, Sessions};
 use crate::singles::Done;
 use crate::step::{Did, Step};
-use crate::{App, Settings};
+use crate::{App, Retention, Settings};
 
 /// Gaps and overdue webhooks are looked after this often.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_mins(1);
@@ -36,6 +37,8 @@ pub struct Wiring {
     pub refresh: Arc<dyn Refresh>,
     /// Section `upstream`.
     pub settings: Settings,
+    /// Section `retention`.
+    pub retention: Retention,
     /// The store's rules, for when a pending webhook is decided (R10).
     pub rules: store::Rules,
     /// How a pending webhook's JWT is verified.
@@ -75,6 +78,7 @@ pub struct Reconciler {
     enrolled: bool,
     keys_posted_at: Option<UtcMicros>,
     kept_house_at: Option<UtcMicros>,
+    pub(crate) purging: Purging,
     store_failures: u32,
     misfit: Option<String>,
 }
@@ -96,7 +100,7 @@ impl Shared {
 impl Reconciler {
     /// A reconciler that has done nothing yet.
     pub fn new(app: App, wiring: Wiring) -> Result<Self, ClientError> {
-        let Wiring { refresh, settings, rules, verification, metrics, keys } = wiring;
+        let Wiring { refresh, settings, retention, rules, verification, metrics, keys } = wiring;
         let metrics = metrics.of(&app.name);
         let settings = Arc::new(settings);
         let client = Client::new(settings.clone(), metrics.clone())?;
@@ -113,6 +117,7 @@ impl Reconciler {
             enrolled: false,
             keys_posted_at: None,
             kept_house_at: None,
+            purging: Purging::new(retention),
             store_failures: 0,
             misfit: None,
         })
@@ -189,13 +194,14 @@ impl Reconciler {
         holding(&shared, &turn, self.work(&turn)).await
     }
 
-    /// A turn: house-keeping, at most one question for a key, then reads.
+    /// A turn: house-keeping, at most one transaction that purges, at most one question for a key, then reads.
     async fn work(&mut self, turn: &Turn) -> Result<Step, StoreError> {
         let now = turn.clock.now();
         if is_due(self.kept_house_at, HOUSEKEEPING_EVERY, now) {
             self.keep_house(turn).await?;
             self.kept_house_at = Some(now);
         }
+        self.purge(turn).await?;
         self.settle_late(turn).await?;
         let asked = self.ask_for_key(turn).await?;
         let read = self.read(turn).await?;

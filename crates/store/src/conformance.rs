@@ -25,6 +25,7 @@ pub mod order;
 pub mod pending;
 pub mod rebuild;
 pub mod replay;
+pub mod retention;
 pub mod version5;
 pub mod world;
 
@@ -154,6 +155,18 @@ macro_rules! conformance_tests {
             replay::a_replay_hints_at_everything_once_and_records_nothing,
             replay::a_replay_is_a_persons_wish_and_waits_its_turn,
             replay::a_replay_has_a_token_read_again_that_was_not_there,
+            retention::old_deliveries_go_and_young_and_pending_ones_stay,
+            retention::the_clock_of_an_ingress_decides_not_what_goes,
+            retention::a_body_stays_for_as_long_as_a_delivery_refers_to_it,
+            retention::the_last_duplicate_takes_its_body_along,
+            retention::what_is_delivered_again_after_its_purge_is_new,
+            retention::the_books_prove_the_same_before_and_after,
+            retention::no_more_go_at_once_than_asked_for_and_none_of_another_app,
+            retention::whoever_lost_the_lease_purges_nothing,
+            retention::totals_count_what_is_left,
+            retention::old_events_go_once_they_are_numbered_and_relayed,
+            retention::a_change_whose_event_is_gone_is_no_second_event,
+            retention::events_go_app_by_app,
             rebuild::what_every_rule_did_is_rebuilt,
             rebuild::any_history_is_rebuilt,
             rebuild::connections_are_compared_by_filter_and_page,

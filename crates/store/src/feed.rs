@@ -45,19 +45,31 @@ pub struct Page {
     pub next: Cursor,
     /// The last number given so far.
     pub last: Cursor,
+    /// Events up to this number are purged, of those that are wanted or of some app; 0: none are. Whoever is not there yet has
+    /// missed them.
+    pub gone: Cursor,
 }
 
 impl Page {
-    /// The page of `entries`, at most `limit`, that were found after `cursor` while `last` was the last number given.
-    pub(crate) fn of(entries: Vec<FeedEntry>, limit: usize, cursor: Cursor, last: Cursor) -> Self {
+    /// The page of `entries`, at most `limit`, that were found after `cursor` while `last` was the last number given and events
+    /// up to `gone` were purged.
+    pub(crate) fn of(entries: Vec<FeedEntry>, limit: usize, cursor: Cursor, last: Cursor, gone: Cursor) -> Self {
         // A full page may have left something out behind it; a page that is not full has seen everything.
         let next = match entries.last() {
             Some(entry) if entries.len() >= limit => Cursor(entry.number),
             _ => last.max(cursor),
         };
-        Self { entries, next, last }
+        Self { entries, next, last, gone }
     }
 }
+
+/// The name of the place up to which events of an app are purged.
+pub(crate) fn gone_name(app: &AppName) -> String {
+    format!("{GONE}{app}")
+}
+
+/// What the names of these places begin with.
+pub(crate) const GONE: &str = "gone:";
 
 /// The name of a relay's place, apart from that of the last number.
 pub(crate) fn relay_name(target: &str) -> String {

@@ -212,7 +212,8 @@ pub const RUN_HEARD_WITHIN: Duration = Duration::from_hours(1);
 /// Runs that [`Totals::checkpoints`] holds at most.
 pub const RUNS_HEARD_MAX: usize = 200;
 
-/// Sums over the whole store, for gauges, `status` and reports. One query each; meant for every few seconds.
+/// Sums over the whole store, for gauges, `status` and reports. One query each; meant for every few seconds. They count what is on
+/// record: what was purged counts no more.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Totals {
     /// Deliveries by verification word.

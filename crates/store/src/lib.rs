@@ -18,6 +18,7 @@ mod judging;
 mod ledger;
 mod listing;
 pub mod postgres;
+mod purging;
 mod rebuilding;
 mod recording;
 mod refresh;
@@ -35,6 +36,7 @@ pub use inspect::{
 };
 pub use intake::{DeadLetter, DeadLetterReason, Intake, Reading, Recorded};
 pub use ledger::{Books, Verdict};
+pub use purging::{PurgedDeliveries, PurgedEvents};
 pub use rebuilding::{Compared, Difference, RebuildFilter};
 pub use refresh::{
     AppPin, Claim, Claimed, Decision, Due, KeySource, KidOrder, Lease, Observation, PendingWebhook, Postponement,

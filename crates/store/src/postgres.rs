@@ -32,6 +32,7 @@ mod operator;
 mod outbox;
 mod pending;
 mod plan;
+mod purging;
 mod refresh;
 mod relay;
 mod session;

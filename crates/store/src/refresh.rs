@@ -10,7 +10,7 @@ use connections::{Cause, Read, Transition};
 use events::{AppName, ConnectionToken, Receipt, UtcMicros};
 use uuid::Uuid;
 
-use crate::{StoreError, Target};
+use crate::{Cursor, PurgedDeliveries, PurgedEvents, StoreError, Target};
 
 /// The right to talk to Finlink for one app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -367,6 +367,28 @@ pub trait Refresh: Send + Sync {
 
     /// Keeps a session in place of the one before with the same fingerprint.
     async fn keep_session(&self, lease: &Lease, session: &SealedSession) -> Result<(), StoreError>;
+
+    /// Deletes deliveries of the app that were recorded before `before`, `limit` at most, and bodies that no other delivery
+    /// refers to; never a pending one. The books account for them as before. Goes through them in the order of their receipts,
+    /// from behind `from`: the answer of the call before, `None` for the first.
+    async fn purge_deliveries(
+        &self,
+        lease: &Lease,
+        before: UtcMicros,
+        from: Option<Receipt>,
+        limit: usize,
+    ) -> Result<PurgedDeliveries, StoreError>;
+
+    /// Deletes events of the app that were committed before `before`, `limit` at most: numbered ones only that have been relayed
+    /// to every target that has a place in the feed. Goes through them in the order of their numbers, from behind `from`: the
+    /// answer of the call before, 0 for the first. Pages say from then on that they are gone.
+    async fn purge_events(
+        &self,
+        lease: &Lease,
+        before: UtcMicros,
+        from: Cursor,
+        limit: usize,
+    ) -> Result<PurgedEvents, StoreError>;
 
     /// Closes gaps that are open for longer than the rules say: their webhooks are lost. Answers how many.
     async fn close_gaps(&self, app: &AppName, now: UtcMicros) -> Result<u64, StoreError>;

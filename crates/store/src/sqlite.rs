@@ -21,6 +21,7 @@ mod observe;
 mod operator;
 mod outbox;
 mod pending;
+mod purging;
 mod refresh;
 mod relay;
 mod tally;

@@ -1,14 +1,16 @@
 //! The SQLite engine: the scenarios that every engine must pass, and what only a file can show.
 #![allow(clippy::unwrap_used, reason = "these are tests; the lint's own exception knows only their functions")]
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use events::{Checkpoint, SequenceRange, UtcMicros};
 use sqlite::rusqlite::Connection;
 use store::conformance::rebuild::Spoilt;
-use store::conformance::world::{bound, names, webhook};
+use store::conformance::world::{app, at, bound, names, webhook};
 use store::conformance::{Engine, Stores, version5};
 use store::sqlite::{OpenError, SqliteStore};
-use store::{DeliveryFilter, Inspect, Intake, MigrateMode, Refresh, Rules, Settings, StoreError};
+use store::{DeliveryFilter, Inspect, Intake, MigrateMode, PurgedDeliveries, Refresh, Rules, Settings, StoreError};
 use tempfile::TempDir;
 
 /// A file in a folder of its own.
@@ -139,6 +141,28 @@ async fn a_filled_store_of_version_5_is_migrated_and_its_program_still_writes() 
     file.execute_batch(&version5::SQLITE.writes(2)).unwrap();
     version5::SQLITE.is_found(&stores, 2).await;
     version5::SQLITE.is_continued(&stores, 2).await;
+}
+
+#[tokio::test]
+async fn what_an_older_program_recorded_ages_from_when_the_schema_knew_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Connection::open(folder.path().join("store.sqlite")).unwrap();
+    version5::SQLITE.steps.iter().for_each(|step| file.execute_batch(step).unwrap());
+    file.pragma_update(None, "user_version", 5).unwrap();
+    file.execute_batch(&version5::SQLITE.writes(1)).unwrap();
+    let started = UtcMicros::now();
+    let store = SqliteStore::open(&settings(&folder, Rules::default())).unwrap();
+    let from = "SELECT value FROM meta WHERE name = 'recorded_from'";
+    let from = UtcMicros(file.query_row(from, [], |row| row.get(0)).unwrap());
+    assert!(
+        started.since(from).max(from.since(started)) < Duration::from_mins(1),
+        "{from} is not when it was migrated"
+    );
+    let lease = store.lease(&app(), uuid::Uuid::from_u128(1), at(0), at(60)).await.unwrap().unwrap();
+    let purge = async |before| store.purge_deliveries(&lease, before, None, 100).await.unwrap();
+    assert_eq!(purge(from).await, PurgedDeliveries::default());
+    let expected = PurgedDeliveries { deliveries: 1, bodies: 0, next: None };
+    assert_eq!(purge(UtcMicros(from.0 + 1)).await, expected, "the other one is pending");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod consuming;
 mod migrating;
 mod place;
 mod refusals;
+mod retention;
 mod schema;
 mod together;
 mod transactions;

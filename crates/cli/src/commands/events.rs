@@ -33,7 +33,7 @@ enum Action {
 
 #[derive(Debug, Clone, Args)]
 struct Tail {
-    /// Only events after this number; 0 is the beginning.
+    /// Only events after this number; 0 is the beginning. An error where some of them are purged already.
     #[arg(long, value_name = "NUMBER")]
     after: Option<u64>,
     /// Goes on with new ones until Ctrl-C; with --json one event a line.
@@ -60,6 +60,9 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<(), Fa
         let more = wanted.form.next_page(printer.written);
         let Some(rows) = more.or_else(|| wanted.follow.then_some(PAGE_ROWS)) else { break };
         let page = feed.after(cursor, &filter, rows).await?;
+        if wanted.after.is_some() && cursor < page.gone {
+            return Err(gone(page.gone));
+        }
         cursor = page.next.max(cursor);
         page.entries.iter().try_for_each(|entry| printer.print(entry))?;
         if page.entries.len() < rows {
@@ -73,6 +76,12 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<(), Fa
     printer.end()
 }
 
+/// What was asked for is not all there any more.
+fn gone(Cursor(through): Cursor) -> Failure {
+    let what = "they are purged (retention.events), and their changes are in the table of connections";
+    anyhow::anyhow!("events up to number {through} are gone: {what}; go on with --after {through}").into()
+}
+
 /// Where to begin: after the number asked for, at the beginning for `--all`, else so that the newest come last.
 async fn start(feed: &dyn Feed, filter: &FeedFilter, wanted: &Tail) -> Result<Cursor, Failure> {
     if let Some(number) = wanted.after {
@@ -83,7 +92,8 @@ async fn start(feed: &dyn Feed, filter: &FeedFilter, wanted: &Tail) -> Result<Cu
     }
     let limit = wanted.form.limit;
     let last = feed.after(Cursor::default(), filter, 1).await?.last;
-    // Numbers have no holes, so without a filter the newest are found by counting back.
+    // Numbers have no holes, so without a filter the newest are found by counting back. (Where several apps' events are purged
+    // up to different places there may be some, which are the oldest.)
     if *filter == FeedFilter::default() {
         Ok(Cursor(last.0.saturating_sub(limit as u64)))
     } else {

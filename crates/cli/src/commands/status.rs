@@ -64,7 +64,7 @@ fn facts(totals: &Totals, now: UtcMicros) -> Vec<(&'static str, String)> {
     let received: u64 = totals.deliveries.values().sum();
     let mut facts = vec![(
         "webhooks",
-        format!("{received} recorded{}, {} with a body seen before", listed(&totals.deliveries), totals.duplicates),
+        format!("{received} on record{}, {} with a body seen before", listed(&totals.deliveries), totals.duplicates),
     )];
     facts.push(("newest webhook", ago(totals.last_webhook_at.values().max().copied())));
     let waiting =

@@ -114,7 +114,7 @@ async fn list(settings: &Settings, wanted: &List) -> Result<(), Failure> {
 async fn show(settings: &Settings, one: &One) -> Result<(), Failure> {
     let store = wiring::look_into_store(settings)?;
     let Some(detail) = store.delivery(one.receipt).await? else {
-        return Err(anyhow::anyhow!("no webhook with the receipt {} is recorded", one.receipt).into());
+        return Err(unrecorded(one.receipt, "`webhooks list` lists what is").into());
     };
     let mut out = stdout();
     if one.form.json {
@@ -123,6 +123,13 @@ async fn show(settings: &Settings, one: &One) -> Result<(), Failure> {
         output::facts(&mut out, &facts(&detail))?;
     }
     finish(out)
+}
+
+/// A receipt that nothing is known of (any more).
+fn unrecorded(receipt: Receipt, what: &str) -> anyhow::Error {
+    anyhow::anyhow!(
+        "no webhook with the receipt {receipt} is on record, or it is older than retention.deliveries: {what}"
+    )
 }
 
 fn as_json(detail: &DeliveryDetail) -> Result<Value, Failure> {

@@ -22,6 +22,7 @@ pub(super) fn start(
     let wiring = Wiring {
         refresh: store.refresh(),
         settings: settings.upstream.clone(),
+        retention: settings.retention.clone(),
         rules: store::Rules { schedule: settings.schedule.clone(), ..settings.rules.clone() },
         verification: settings.verification.rules.clone(),
         metrics: Metrics::register(&base.registry)?,

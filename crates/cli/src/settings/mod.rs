@@ -59,6 +59,8 @@ pub struct Settings {
     pub postgres: store::postgres::Settings,
     /// How Finlink is talked to.
     pub upstream: reconciler::Settings,
+    /// For how long what is on record is kept.
+    pub retention: reconciler::Retention,
     /// Access to the user's API.
     pub api: Access,
     /// The internal listener: who may ask it, and where an ingress elsewhere asks.
@@ -98,6 +100,7 @@ impl Default for Settings {
             store: Store::default(),
             postgres: store::postgres::Settings::default(),
             upstream: reconciler::Settings::default(),
+            retention: reconciler::Retention::default(),
             api: Access::default(),
             internal: Internal::default(),
             verification: Verification::default(),

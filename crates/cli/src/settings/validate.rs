@@ -166,6 +166,8 @@ impl Settings {
             ));
         }
         self.apps.iter().for_each(|(name, app)| problems.extend(credentials(name, app)));
+        let kept = self.retention.problems().into_iter();
+        problems.extend(kept.map(|(key, what)| Problem::with(format!("retention.{key}"), what)));
         problems
     }
 }

@@ -125,7 +125,7 @@ async fn webhooks_are_selected_by_receipt_or_by_filter() {
     let nobodys = "00000000-0000-7000-8000-000000000000";
     let unknown = replay(folder, &[&receipts[0], nobodys, "--yes"]);
     assert_eq!(code(&unknown), 1);
-    let why = format!("no webhook with the receipt {nobodys} is recorded; nothing was changed");
+    let why = format!("no webhook with the receipt {nobodys} is on record");
     assert!(stderr(&unknown).contains(&why), "{}", stderr(&unknown));
     assert_eq!(hints(folder).await, (2, 5));
 }

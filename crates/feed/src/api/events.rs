@@ -2,9 +2,12 @@
 //!
 //! `after` is a number of an event, or `latest`; without it the feed is read from its beginning. A number that was not given
 //! yet waits for its events. Each event is its `CloudEvent` with the extension `sequence`, its number as a string.
+//!
+//! Nobody skips an event unawares: a reader whose place lies before the oldest event that is kept is answered 410, and told how
+//! to go on. That holds for the beginning too, once anything was purged.
 
 use ::events::{AppName, ConnectionToken};
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use listener::Problem;
 use store::{Cursor, FeedEntry, FeedFilter, Page, StoreError};
@@ -25,6 +28,36 @@ pub(super) struct Reader {
     pub(super) filter: FeedFilter,
 }
 
+/// Why there is no page.
+pub(super) enum NoPage {
+    Store(StoreError),
+    /// Events that are wanted may be among those up to this number, which are purged.
+    Gone(Cursor),
+}
+
+impl From<StoreError> for NoPage {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<NoPage> for Problem {
+    fn from(none: NoPage) -> Self {
+        match none {
+            NoPage::Store(error) => store_problem(&error),
+            NoPage::Gone(Cursor(through)) => {
+                let oldest = through + 1;
+                let detail = format!(
+                    "events up to number {through} are purged, the oldest that can be read is number {oldest}: read \
+                     /v1/connections for what became of them, then go on with `after={through}`; of each connection the \
+                     highest version counts"
+                );
+                Problem::new(StatusCode::GONE, "Events gone", detail)
+            }
+        }
+    }
+}
+
 /// Events after a number; a stream where the client accepts one.
 pub(super) async fn after(request: HttpRequest, api: web::Data<Api>) -> Result<HttpResponse, Problem> {
     api.token.check(&request)?;
@@ -36,20 +69,20 @@ pub(super) async fn after(request: HttpRequest, api: web::Data<Api>) -> Result<H
             Some(id) => reader(&api, &query, Some(id), "the header `Last-Event-ID`").await?,
             None => reader(&api, &query, query.raw("after"), "`after`").await?,
         };
-        return stream::open(api.into_inner(), reader);
+        return stream::open(api.into_inner(), reader).await;
     }
     let query = Query::read(&request, &["after", "limit", "wait", "app", "token"])?;
     let limit = query.limit(LIMIT_DEFAULT, LIMIT_MAX)?;
     let wait = query.duration("wait", api.settings.wait_max)?.unwrap_or_default();
     let reader = reader(&api, &query, query.raw("after"), "`after`").await?;
     let page = if wait.is_zero() {
-        next_page(&api, &reader, limit).await.map_err(|error| store_problem(&error))?
+        next_page(&api, &reader, limit).await?
     } else {
         let Ok(_permit) = api.waiting.clone().try_acquire_owned() else {
             return Err(too_many("too many requests wait for events; read without `wait`, or try again"));
         };
         let _counted = Counted::one(&api.metrics.waiting);
-        wait_for_page(&api, reader, limit, Instant::now() + wait).await.map_err(|error| store_problem(&error))?
+        wait_for_page(&api, reader, limit, Instant::now() + wait).await?
     };
     Ok(answer(&page))
 }
@@ -80,13 +113,16 @@ async fn reader(api: &Api, query: &Query, after: Option<&str>, named: &str) -> R
 }
 
 /// The next events of a reader; its place never goes back, even from a number that was not given yet.
-pub(super) async fn next_page(api: &Api, reader: &Reader, limit: usize) -> Result<Page, StoreError> {
+pub(super) async fn next_page(api: &Api, reader: &Reader, limit: usize) -> Result<Page, NoPage> {
     let page = api.feed.after(reader.cursor, &reader.filter, limit).await?;
+    if reader.cursor < page.gone {
+        return Err(NoPage::Gone(page.gone));
+    }
     Ok(Page { next: page.next.max(reader.cursor), ..page })
 }
 
 /// Waits until there is an event, the time is up or the listener stops.
-async fn wait_for_page(api: &Api, mut reader: Reader, limit: usize, deadline: Instant) -> Result<Page, StoreError> {
+async fn wait_for_page(api: &Api, mut reader: Reader, limit: usize, deadline: Instant) -> Result<Page, NoPage> {
     let mut latest = api.latest.clone();
     loop {
         latest.borrow_and_update();

@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
-use super::events::{Reader, next_page, with_sequence};
+use super::events::{NoPage, Reader, next_page, with_sequence};
 use super::{Api, Counted, too_many};
 
 /// How long a client waits before it connects again, by the protocol's `retry` field.
@@ -26,11 +26,15 @@ const RECONNECT_AFTER_MS: u64 = 2000;
 /// While the store is away a stream stays open and tries again this often: most clients do not come back after a 503.
 const STORE_RETRY_EVERY: Duration = Duration::from_secs(1);
 
-/// Opens a stream, where there is room for one more.
-pub(super) fn open(api: Arc<Api>, reader: Reader) -> Result<HttpResponse, Problem> {
+/// Opens a stream, where there is room for one more, and unless its reader is told first that events are gone.
+pub(super) async fn open(api: Arc<Api>, reader: Reader) -> Result<HttpResponse, Problem> {
     let Ok(permit) = api.streams.clone().try_acquire_owned() else {
         return Err(too_many("too many streams are open; read pages with `wait`, or try again"));
     };
+    // A store that is away tells nothing, and the stream waits for it.
+    if let Err(gone @ NoPage::Gone(_)) = next_page(&api, &reader, 1).await {
+        return Err(gone.into());
+    }
     let (chunks, receiver) = mpsc::channel(1);
     tokio::spawn(Stream { api, reader, chunks, sent_at: Instant::now(), _permit: permit }.run());
     let body = stream::unfold(receiver, |mut receiver| async move {
@@ -63,6 +67,8 @@ enum End {
     Stopping,
     /// The store is not one to read from.
     Unfit(StoreError),
+    /// What comes next is purged: whoever connects again is told so.
+    Gone,
 }
 
 impl Stream {
@@ -75,6 +81,7 @@ impl Stream {
                 self.api.metrics.streams_stalled.inc();
                 info!(cursor = self.reader.cursor.0, "a stream was dropped: its reader took nothing");
             }
+            End::Gone => info!(cursor = self.reader.cursor.0, "a stream was ended: what comes next is purged"),
             End::Unfit(error) => warn!(error = %error, "a stream was dropped: the store does not fit"),
         }
     }
@@ -91,8 +98,11 @@ impl Stream {
                     continue;
                 }
                 Ok(_) => None,
-                Err(StoreError::Unavailable(_) | StoreError::Obstructed(_)) => Some(Instant::now() + STORE_RETRY_EVERY),
-                Err(error) => return Err(End::Unfit(error)),
+                Err(NoPage::Store(StoreError::Unavailable(_) | StoreError::Obstructed(_))) => {
+                    Some(Instant::now() + STORE_RETRY_EVERY)
+                }
+                Err(NoPage::Store(error)) => return Err(End::Unfit(error)),
+                Err(NoPage::Gone(_)) => return Err(End::Gone),
             };
             let heartbeat = self.sent_at + self.api.settings.heartbeat_every;
             tokio::select! {

@@ -4,6 +4,7 @@
 
 mod connections_api;
 mod events_api;
+mod gone;
 mod numbering;
 mod outage;
 mod relaying;

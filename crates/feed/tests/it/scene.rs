@@ -101,6 +101,12 @@ impl Scene {
         while self.store.number(1000).await.unwrap().count > 0 {}
     }
 
+    /// Purges the oldest events of an app, however young they are; answers how many.
+    pub(crate) async fn purge(&self, app: &str, limit: usize) -> u64 {
+        let (lease, before) = (&self.leases[&app.parse().unwrap()], UtcMicros::now().plus(MINUTE));
+        self.store.purge_events(lease, before, Cursor(0), limit).await.unwrap().events
+    }
+
     /// Every numbered event, read without the API.
     pub(crate) async fn all(&self) -> Vec<FeedEntry> {
         self.store.after(Cursor(0), &FeedFilter::default(), 1_000_000).await.unwrap().entries

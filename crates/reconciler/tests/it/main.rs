@@ -10,6 +10,7 @@ mod lists;
 mod outages;
 mod pending;
 mod reads;
+mod retention;
 mod rig;
 mod sessions;
 mod signing;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use events::{AppName, BodyHash, BodyTells, Connection, RawWebhook, Receipt, TokenFields, UtcMicros, Verification};
 use prometheus::Registry;
-use reconciler::{App, Did, KeyBoard, Metrics, Reconciler, SecretSource, Settings, Wiring};
+use reconciler::{App, Did, KeyBoard, Metrics, Reconciler, Retention, SecretSource, Settings, Wiring};
 use serde_json::json;
 use store::sqlite::SqliteStore;
 use store::{ConnectionFilter, Explanation, Inspect, Intake, Lease, MigrateMode, Reading, Refresh, StoreError};
@@ -25,6 +25,7 @@ pub(crate) struct Rig {
     pub(crate) finlink: Finlink,
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) settings: Settings,
+    pub(crate) retention: Retention,
     pub(crate) rules: store::Rules,
     pub(crate) keys: KeyBoard,
     pub(crate) snapshot: watch::Receiver<KeySnapshot>,
@@ -61,6 +62,7 @@ impl Rig {
             finlink,
             store: Arc::new(SqliteStore::open(&store_settings).unwrap()),
             settings,
+            retention: Retention::default(),
             rules,
             keys,
             snapshot,
@@ -91,6 +93,7 @@ impl Rig {
         Wiring {
             refresh: self.store.clone(),
             settings: self.settings.clone(),
+            retention: self.retention.clone(),
             rules: self.rules.clone(),
             verification: verification::Rules::default(),
             metrics: self.metrics.clone(),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::columns;
 use super::fault::Fault;
 use super::session::Session;
-use crate::books::{Entry, number, read, union, written};
+use crate::books::{Entry, Numbers, number, read, union, written};
 
 /// What the webhooks of a batch add to the books.
 pub(super) const TOLD: &str = "
@@ -53,7 +53,7 @@ pub(super) async fn mark(session: &Session, marks: &[Checkpoint]) -> Result<(), 
             .await?;
         let refused = union(marks.iter().flat_map(|mark| mark.refused.iter().copied()));
         if !refused.is_empty() {
-            refuse(session, instance, refused).await?;
+            keep(session, "refused", instance, refused).await?;
         }
         merge(session, instance).await?;
     }
@@ -78,30 +78,33 @@ async fn merge(session: &Session, instance: Uuid) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Merges ranges with those that they overlap or touch.
-async fn refuse(session: &Session, instance: Uuid, mut ranges: Vec<SequenceRange>) -> Result<(), Fault> {
+/// Numbers of deliveries that are purged go on counting as stored. Whoever purges is alone.
+pub(super) async fn purged(session: &Session, numbers: &BTreeMap<Uuid, Numbers>) -> Result<(), Fault> {
+    for (instance, numbers) in numbers {
+        keep(session, "purged", *instance, numbers.ranges()).await?;
+    }
+    Ok(())
+}
+
+/// Keeps ranges in `table`, merged with those that they overlap or touch.
+async fn keep(session: &Session, table: &str, instance: Uuid, mut ranges: Vec<SequenceRange>) -> Result<(), Fault> {
     let (first, through) = bounds(&ranges);
     // Kept ranges do not overlap: of those that begin before a new one, only the last can reach it.
-    let neighbours = session
-        .query(
-            "DELETE FROM refused USING unnest($2::bigint[], $3::bigint[]) AS fresh (first, through)
-             WHERE refused.instance = $1 AND refused.first <= fresh.through + 1 AND refused.through >= fresh.first - 1
-               AND refused.first >= coalesce((SELECT max(kept.first) FROM refused AS kept
-                   WHERE kept.instance = $1 AND kept.first <= fresh.first), fresh.first)
-             RETURNING refused.first, refused.through",
-            &[&instance, &first, &through],
-        )
-        .await?;
+    let merge = format!(
+        "DELETE FROM {table} AS old USING unnest($2::bigint[], $3::bigint[]) AS fresh (first, through)
+         WHERE old.instance = $1 AND old.first <= fresh.through + 1 AND old.through >= fresh.first - 1
+           AND old.first >= coalesce((SELECT max(kept.first) FROM {table} AS kept
+               WHERE kept.instance = $1 AND kept.first <= fresh.first), fresh.first)
+         RETURNING old.first, old.through"
+    );
+    let neighbours = session.query(&merge, &[&instance, &first, &through]).await?;
     for row in &neighbours {
         ranges.push(SequenceRange { from: columns::count(row, 0)?, through: columns::count(row, 1)? });
     }
     let (first, through) = bounds(&union(ranges));
-    session
-        .execute(
-            "INSERT INTO refused (instance, first, through) SELECT $1, * FROM unnest($2::bigint[], $3::bigint[])",
-            &[&instance, &first, &through],
-        )
-        .await?;
+    let insert =
+        format!("INSERT INTO {table} (instance, first, through) SELECT $1, * FROM unnest($2::bigint[], $3::bigint[])");
+    session.execute(&insert, &[&instance, &first, &through]).await?;
     Ok(())
 }
 

@@ -2,8 +2,8 @@
 //! all that is to be written, and the commit right behind it.
 //!
 //! What two transactions record at the same time neither of them sees. The later one then fails on a key (see
-//! [`Fault::is_race`]) and is done again [`ALONE`]. Whoever removes bodies or deliveries has to be alone too: what a look
-//! has found must not go.
+//! [`Fault::is_race`]) and is done again [`ALONE`]. Whoever removes bodies or deliveries (`purging.rs`) is alone too:
+//! what a look has found must not go.
 
 use std::collections::BTreeSet;
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::fault::Fault;
 use super::session::Session;
-use super::{PostgresStore, columns, inspect, relay};
+use super::{PostgresStore, columns, inspect, purging, relay};
 use crate::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page, RelayLease, StoreError, listing};
 
 /// Whoever holds this advisory lock numbers.
@@ -87,12 +87,12 @@ async fn number(session: &Session, limit: usize) -> Result<Numbered, Fault> {
 }
 
 async fn after(session: &Session, cursor: Cursor, filter: &FeedFilter, limit: usize) -> Result<Page, Fault> {
-    let last = last(session).await?;
+    let (last, gone) = (last(session).await?, purging::gone_through(session, filter).await?);
     let select = "SELECT number, app, token, kind, event::text, committed_at FROM outbox";
     // Sorted, instead of looking for one connection's among all numbers.
     let wanted = listing::events(select, cursor, filter, "number + 0", limit);
     let entries = inspect::rows(session, wanted, entry).await?;
-    Ok(Page::of(entries, limit, cursor, last))
+    Ok(Page::of(entries, limit, cursor, last, gone))
 }
 
 fn entry(row: &Row) -> Result<FeedEntry, Fault> {

@@ -19,7 +19,7 @@ use super::fault;
 use crate::{MigrateMode, StoreError};
 
 /// All of them, in ascending order.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 12] = [
     Step { version: 1, name: "base", sql: include_str!("../../migrations/postgres/0001_base.sql") },
     Step { version: 2, name: "intake", sql: include_str!("../../migrations/postgres/0002_intake.sql") },
     Step { version: 3, name: "refresh", sql: include_str!("../../migrations/postgres/0003_refresh.sql") },
@@ -30,6 +30,8 @@ const STEPS: [Step; 10] = [
     Step { version: 8, name: "booked", sql: include_str!("../../migrations/postgres/0008_booked.sql") },
     Step { version: 9, name: "recorded", sql: include_str!("../../migrations/postgres/0009_recorded.sql") },
     Step { version: 10, name: "relay lease", sql: include_str!("../../migrations/postgres/0010_relay_lease.sql") },
+    Step { version: 11, name: "retention", sql: include_str!("../../migrations/postgres/0011_retention.sql") },
+    Step { version: 12, name: "duplicates", sql: include_str!("../../migrations/postgres/0012_duplicates.sql") },
 ];
 
 /// The version that this program is written for.

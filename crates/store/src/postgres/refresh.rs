@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use connections::Transition;
-use events::{AppName, ConnectionToken, UtcMicros};
+use events::{AppName, ConnectionToken, Receipt, UtcMicros};
 use uuid::Uuid;
 
 use super::fault::Fault;
 use super::session::Session;
-use super::{PostgresStore, claims, clock, columns, hints, keys, lease, observe, operator, pending};
+use super::{
+    PostgresStore, claims, clock, columns, deliveries, fault, hints, keys, lease, observe, operator, pending, purging,
+};
+use crate::purging::Choice;
 use crate::{
-    AppPin, Claim, Claimed, Due, KeySource, KidOrder, Lease, Observation, PendingWebhook, Postponement, Refresh,
-    Ruling, SealedSession, StoreError, StoredKey, Target, UndecidedKid,
+    AppPin, Claim, Claimed, Cursor, Due, KeySource, KidOrder, Lease, Observation, PendingWebhook, Postponement,
+    PurgedDeliveries, PurgedEvents, Refresh, Ruling, SealedSession, StoreError, StoredKey, Target, UndecidedKid,
 };
 
 /// The order in which rows are asked for has no more of them than this type can say.
@@ -244,6 +247,42 @@ impl Refresh for PostgresStore {
                 lease::check(session, lease).await?;
                 keys::keep_session(session, &lease.app, kept).await
             })
+        })
+        .await
+    }
+
+    async fn purge_deliveries(
+        &self,
+        lease: &Lease,
+        before: UtcMicros,
+        from: Option<Receipt>,
+        limit: usize,
+    ) -> Result<PurgedDeliveries, StoreError> {
+        let wanted = (lease.clone(), before, from, limit.max(1));
+        let Choice { go, next } = self
+            .write(wanted, |session, (lease, before, from, limit)| {
+                Box::pin(purging::choose(session, lease, *before, *from, *limit))
+            })
+            .await?;
+        if go.is_empty() {
+            return Ok(PurgedDeliveries { next, ..PurgedDeliveries::default() });
+        }
+        let gone = self.transact(deliveries::ALONE, (lease.clone(), go), |session, (lease, go)| {
+            Box::pin(purging::deliveries(session, lease, go))
+        });
+        let (deliveries, bodies) = gone.await.map_err(fault::told)?;
+        Ok(PurgedDeliveries { deliveries, bodies, next })
+    }
+
+    async fn purge_events(
+        &self,
+        lease: &Lease,
+        before: UtcMicros,
+        from: Cursor,
+        limit: usize,
+    ) -> Result<PurgedEvents, StoreError> {
+        self.write((lease.clone(), before, from, limit.max(1)), |session, (lease, before, from, limit)| {
+            Box::pin(purging::events(session, lease, *before, *from, *limit))
         })
         .await
     }

@@ -7,7 +7,7 @@ use sqlite::rusqlite::{Connection, Result, params};
 use uuid::Uuid;
 
 use super::columns;
-use crate::books::{Entry, number, read, union, written};
+use crate::books::{Entry, Numbers, number, read, union, written};
 
 /// Records one mark at `now`, whenever it was made.
 pub(super) fn mark(connection: &Connection, mark: &Checkpoint, now: UtcMicros) -> Result<()> {
@@ -31,7 +31,7 @@ pub(super) fn mark(connection: &Connection, mark: &Checkpoint, now: UtcMicros) -
             now.0,
         ])?;
     for range in union(mark.refused.iter().copied()) {
-        refuse(connection, mark.instance, range)?;
+        keep(connection, "refused", mark.instance, range)?;
     }
     merge(connection, mark.instance)
 }
@@ -55,17 +55,27 @@ fn merge(connection: &Connection, instance: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Merges one range with those that it overlaps or touches.
-fn refuse(connection: &Connection, instance: Uuid, range: SequenceRange) -> Result<()> {
+/// Numbers of deliveries that are purged go on counting as stored.
+pub(super) fn purged(connection: &Connection, numbers: &BTreeMap<Uuid, Numbers>) -> Result<()> {
+    for (instance, numbers) in numbers {
+        for range in numbers.ranges() {
+            keep(connection, "purged", *instance, range)?;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps one range in `table`, merged with those that it overlaps or touches.
+fn keep(connection: &Connection, table: &str, instance: Uuid, range: SequenceRange) -> Result<()> {
     let key = params![instance.as_bytes(), number(range.from), number(range.through)];
     let mut ranges = vec![range];
     {
         // Kept ranges do not overlap: of those that begin before this one, only the last can reach it.
-        let mut statement = connection.prepare_cached(
-            "SELECT first, through FROM refused
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT first, through FROM {table}
              WHERE instance = ?1 AND first <= ?3 + 1 AND through >= ?2 - 1
-               AND first >= coalesce((SELECT max(first) FROM refused WHERE instance = ?1 AND first <= ?2), ?2)",
-        )?;
+               AND first >= coalesce((SELECT max(first) FROM {table} WHERE instance = ?1 AND first <= ?2), ?2)"
+        ))?;
         let neighbours = statement.query_map(key, |row| {
             Ok(SequenceRange { from: columns::count(row, 0)?, through: columns::count(row, 1)? })
         })?;
@@ -73,11 +83,12 @@ fn refuse(connection: &Connection, instance: Uuid, range: SequenceRange) -> Resu
             ranges.push(neighbour?);
         }
     }
-    let mut delete = connection.prepare_cached("DELETE FROM refused WHERE instance = ?1 AND first = ?2")?;
+    let mut delete = connection.prepare_cached(&format!("DELETE FROM {table} WHERE instance = ?1 AND first = ?2"))?;
     for neighbour in ranges.iter().skip(1) {
         delete.execute(params![instance.as_bytes(), number(neighbour.from)])?;
     }
-    let mut insert = connection.prepare_cached("INSERT INTO refused (instance, first, through) VALUES (?1, ?2, ?3)")?;
+    let insert = format!("INSERT INTO {table} (instance, first, through) VALUES (?1, ?2, ?3)");
+    let mut insert = connection.prepare_cached(&insert)?;
     for range in union(ranges) {
         insert.execute(params![instance.as_bytes(), number(range.from), number(range.through)])?;
     }

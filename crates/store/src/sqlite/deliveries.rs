@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use events::AppName;
+use events::{AppName, UtcMicros};
 use sqlite::rusqlite::{Connection, Result as SqlResult, params};
 use uuid::Uuid;
 
@@ -109,10 +109,11 @@ fn keep_deliveries(
 ) -> Result<Vec<Recorded>, Fault> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO deliveries (receipt, app, instance, sequence, received_at, verification, binds_body, kid, signature,
-             body_id, token, duplicate, content_type)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             body_id, token, duplicate, content_type, recorded_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
          ON CONFLICT (receipt) DO NOTHING",
     )?;
+    let now = UtcMicros::now();
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_key(|&index| rows[index].reading.webhook.receipt);
     let mut recorded = vec![Recorded::Redelivered; rows.len()];
@@ -136,6 +137,7 @@ fn keep_deliveries(
                 crate::hints::first_token(&reading.tells),
                 duplicate,
                 webhook.content_type,
+                now.0,
             ])
             .map_err(|error| culprit(reading, error))?;
         if inserted == 0 {

@@ -6,7 +6,7 @@ use sqlite::rusqlite::{Connection, Result as SqlResult, params};
 use uuid::Uuid;
 
 use super::inspect::clause;
-use super::{SqliteStore, columns, relay};
+use super::{SqliteStore, columns, purging, relay};
 use crate::{Cursor, Feed, FeedEntry, FeedFilter, Numbered, Page, RelayLease, StoreError, listing};
 
 #[async_trait]
@@ -71,7 +71,7 @@ fn number(connection: &Connection, limit: usize) -> SqlResult<Numbered> {
 }
 
 fn after(connection: &Connection, cursor: Cursor, filter: &FeedFilter, limit: usize) -> SqlResult<Page> {
-    let last = last(connection)?;
+    let (last, gone) = (last(connection)?, purging::gone_through(connection, filter)?);
     let select = "SELECT number, app, token, kind, event, committed_at FROM outbox";
     // Commit order is number order; by seq the index on tokens serves as it is.
     let entries = clause::rows(connection, listing::events(select, cursor, filter, "seq", limit), |row| {
@@ -84,5 +84,5 @@ fn after(connection: &Connection, cursor: Cursor, filter: &FeedFilter, limit: us
             committed_at: columns::time(row, 5)?,
         })
     })?;
-    Ok(Page::of(entries, limit, cursor, last))
+    Ok(Page::of(entries, limit, cursor, last, gone))
 }

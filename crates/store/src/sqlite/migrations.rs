@@ -14,4 +14,6 @@ pub(super) const ALL: &[Migration] = &[
     Migration { version: 8, name: "booked", sql: include_str!("../../migrations/sqlite/0008_booked.sql") },
     Migration { version: 9, name: "recorded", sql: include_str!("../../migrations/sqlite/0009_recorded.sql") },
     Migration { version: 10, name: "relay lease", sql: include_str!("../../migrations/sqlite/0010_relay_lease.sql") },
+    Migration { version: 11, name: "retention", sql: include_str!("../../migrations/sqlite/0011_retention.sql") },
+    Migration { version: 12, name: "duplicates", sql: include_str!("../../migrations/sqlite/0012_duplicates.sql") },
 ];

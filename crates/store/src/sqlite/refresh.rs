@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use connections::Transition;
-use events::{AppName, ConnectionToken, UtcMicros};
+use events::{AppName, ConnectionToken, Receipt, UtcMicros};
 use sqlite::rusqlite::Connection;
 use uuid::Uuid;
 
 use super::fault::Fault;
-use super::{SqliteStore, claims, columns, hints, keys, lease, observe, operator, pending};
+use super::{SqliteStore, claims, columns, hints, keys, lease, observe, operator, pending, purging};
 use crate::{
-    AppPin, Claim, Claimed, Due, KeySource, KidOrder, Lease, Observation, PendingWebhook, Postponement, Refresh,
-    Ruling, SealedSession, StoreError, StoredKey, Target, UndecidedKid,
+    AppPin, Claim, Claimed, Cursor, Due, KeySource, KidOrder, Lease, Observation, PendingWebhook, Postponement,
+    PurgedDeliveries, PurgedEvents, Refresh, Ruling, SealedSession, StoreError, StoredKey, Target, UndecidedKid,
 };
 
 impl SqliteStore {
@@ -203,6 +203,30 @@ impl Refresh for SqliteStore {
     async fn keep_session(&self, lease: &Lease, session: &SealedSession) -> Result<(), StoreError> {
         let session = session.clone();
         self.fenced(lease, move |connection, lease| Ok(keys::keep_session(connection, lease, &session)?)).await
+    }
+
+    async fn purge_deliveries(
+        &self,
+        lease: &Lease,
+        before: UtcMicros,
+        from: Option<Receipt>,
+        limit: usize,
+    ) -> Result<PurgedDeliveries, StoreError> {
+        self.fenced(lease, move |connection, lease| {
+            Ok(purging::deliveries(connection, lease, before, from, limit.max(1))?)
+        })
+        .await
+    }
+
+    async fn purge_events(
+        &self,
+        lease: &Lease,
+        before: UtcMicros,
+        from: Cursor,
+        limit: usize,
+    ) -> Result<PurgedEvents, StoreError> {
+        self.fenced(lease, move |connection, lease| Ok(purging::events(connection, lease, before, from, limit.max(1))?))
+            .await
     }
 
     async fn close_gaps(&self, app: &AppName, now: UtcMicros) -> Result<u64, StoreError> {

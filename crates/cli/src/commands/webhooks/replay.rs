@@ -14,7 +14,7 @@ use events::{AppName, Receipt, UtcMicros};
 use serde::Serialize;
 use store::{DeliveryFilter, Inspect, Refresh, Target};
 
-use super::Filter;
+use super::{Filter, unrecorded};
 use crate::commands::{PAGE_ROWS, finish, own, stdout};
 use crate::exit::Failure;
 use crate::output;
@@ -158,8 +158,7 @@ impl Options {
         let receipts: BTreeSet<Receipt> = self.receipts.iter().copied().collect();
         for receipt in &receipts {
             if store.delivery(*receipt).await?.is_none() {
-                let what = "nothing was changed; `webhooks list` lists what is recorded";
-                return Err(anyhow::anyhow!("no webhook with the receipt {receipt} is recorded; {what}").into());
+                return Err(unrecorded(*receipt, "nothing was changed; `webhooks list` lists what is").into());
             }
         }
         selected.add(store, &receipts.into_iter().collect::<Vec<_>>()).await

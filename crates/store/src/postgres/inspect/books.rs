@@ -11,7 +11,7 @@ use crate::postgres::columns;
 use crate::postgres::fault::Fault;
 use crate::postgres::session::Session;
 
-/// Every run, newest first, by the deliveries.
+/// Every run, newest first, by the deliveries, and by what is noted of those that were purged.
 pub(super) async fn all(session: &Session) -> Result<Vec<Books>, Fault> {
     // Consecutive numbers have the same distance from their rank.
     let stored = "SELECT instance, min(sequence), max(sequence) FROM (
@@ -20,7 +20,11 @@ pub(super) async fn all(session: &Session) -> Result<Vec<Books>, Fault> {
                   UNION SELECT instance, sequence FROM dead_letters WHERE instance IS NOT NULL
                   UNION SELECT instance, sequence FROM discarded) AS numbers) AS islands
         GROUP BY instance, island ORDER BY instance, island";
-    let stored = ranges(session, stored).await?;
+    let mut stored = ranges(session, stored).await?;
+    for (instance, purged) in ranges(session, "SELECT instance, first, through FROM purged").await? {
+        let stored = stored.entry(instance).or_default();
+        *stored = union(stored.drain(..).chain(purged).collect::<Vec<_>>());
+    }
     runs(session, stored).await
 }
 

@@ -10,7 +10,7 @@ use crate::Books;
 use crate::books::{Numbers, read, union};
 use crate::sqlite::columns;
 
-/// Every run, newest first, by the deliveries.
+/// Every run, newest first, by the deliveries, and by what is noted of those that were purged.
 pub(super) fn all(connection: &Connection) -> Result<Vec<Books>> {
     runs(connection, stored(connection)?)
 }
@@ -55,7 +55,12 @@ fn runs(connection: &Connection, mut stored: BTreeMap<Uuid, Vec<SequenceRange>>)
 /// takes memory for each hole only, since deliveries come nearly in the order of their numbers.
 fn stored(connection: &Connection) -> Result<BTreeMap<Uuid, Vec<SequenceRange>>> {
     let [letters, discarded] = LETTERS;
-    numbers(connection, &["SELECT instance, sequence FROM deliveries", letters, discarded])
+    let mut stored = numbers(connection, &["SELECT instance, sequence FROM deliveries", letters, discarded])?;
+    for (instance, purged) in ranges(connection, "SELECT instance, first, through FROM purged")? {
+        let stored = stored.entry(instance).or_default();
+        *stored = union(stored.drain(..).chain(purged).collect::<Vec<_>>());
+    }
+    Ok(stored)
 }
 
 /// What counts as stored without being a delivery.
