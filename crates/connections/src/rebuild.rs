@@ -23,8 +23,8 @@ pub struct Recorded {
 }
 
 /// What a read on record makes of what is known before it, and its verdict: another than the one on record only where no
-/// durations explain that one. Then it raises the version as it did, if it can: of reads that overtook each other while a
-/// version lasted it is not on record which came first, and one that was held then may come too late to matter.
+/// durations explain that one. Then it raises the version as it did, if it can: of reads that an older program recorded and that
+/// overtook each other while a version lasted it is not known which came first, and one that was held then may come too late.
 pub fn rebuild(before: Option<&Known>, recorded: &Recorded) -> (Option<Known>, Verdict) {
     let judged = |schedule: &Schedule| {
         let transition = observe(before, &recorded.read, recorded.circumstances, schedule);

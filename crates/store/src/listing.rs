@@ -120,9 +120,8 @@ fn token_value<V: Bound>(token: &ConnectionToken) -> V {
     V::text(token.as_str())
 }
 
-/// Reads on record, connection by connection, as far as they show it in the order in which they were judged: versions only
-/// rise. Reads that were judged while a version lasted come in the order of their numbers, and what they made of it does not
-/// depend on their order. `through`: of connections up to this one. `from`: the last read that was fetched before.
+/// Reads on record, connection by connection, in the order in which they were judged: versions only rise. Those that an older
+/// program recorded while a version lasted come first and in the order of their numbers. `through`: of connections up to this one. `from`: the last read that was fetched before.
 pub(crate) fn records<V: Bound>(
     filter: &RebuildFilter,
     through: Option<&ConnectionToken>,
@@ -133,18 +132,20 @@ pub(crate) fn records<V: Bound>(
     let raising = Verdict::ALL.into_iter().filter(|verdict| verdict.raises_version());
     let raising = raising.map(|verdict| format!("'{}'", verdict.word())).collect::<Vec<_>>().join(", ");
     let goes_on = format!("verdict NOT IN ({raising})");
+    let judged_no = "coalesce(judged_no, 0)";
     let select = format!(
-        "SELECT token, version, {goes_on}, read_no, as_of, cause, hinted, deletions_allowed, announce, answer, raw, verdict
+        "SELECT token, version, {goes_on}, {judged_no}, read_no, as_of, cause, hinted, deletions_allowed, announce, answer, raw, verdict
          FROM observations"
     );
-    let order = format!("token, version, {goes_on}, read_no");
+    let order = format!("token, version, {goes_on}, {judged_no}, read_no");
     let mut listing = rebuilt(&select, filter);
     match from {
         None => listing.and_value("token > ?", filter.after.as_ref().map(token_value)),
-        Some(Place { token, version, goes_on, read_no }) => {
+        Some(Place { token, version, goes_on, judged_no, read_no }) => {
             // By the token alone as well, which the primary key has.
             listing.and_value("token >= ?", Some(token_value(token)));
-            let place = [token_value(token), V::number(*version as i64), V::flag(*goes_on), V::number(*read_no as i64)];
+            let [version, judged_no, read_no] = [version, judged_no, read_no].map(|number| V::number(*number as i64));
+            let place = [token_value(token), version, V::flag(*goes_on), judged_no, read_no];
             let place = place.map(|value| listing.place(value)).join(", ");
             listing.and(&format!("({order}) > ({place})"));
         }

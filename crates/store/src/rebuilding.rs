@@ -77,6 +77,8 @@ pub(crate) struct Place {
     pub(crate) token: ConnectionToken,
     pub(crate) version: u64,
     pub(crate) goes_on: bool,
+    /// 0 where it is not known.
+    pub(crate) judged_no: u64,
     pub(crate) read_no: u64,
 }
 
@@ -209,7 +211,7 @@ mod tests {
         let row = |token: &&str| TableRow { token: token.parse().unwrap(), standing: Err("spoilt".to_owned()) };
         let mut comparison = Comparison::new(&filter(limit), rows.iter().map(row).collect());
         let line = |token: &&str| {
-            let place = Place { token: token.parse().unwrap(), version: 1, goes_on: false, read_no: 1 };
+            let place = Place { token: token.parse().unwrap(), version: 1, goes_on: false, judged_no: 0, read_no: 1 };
             Line { place, recorded: unreadable() }
         };
         let _ = reads.iter().map(line).all(|line| comparison.take(line));

@@ -164,7 +164,7 @@ async fn the_feed_serves_its_api_while_the_broker_refuses_it() {
     let roles = cluster.start_all(&["reconciler-1", "feed-1"]).await;
     let feed = roles.get("feed-1");
     cluster.converges().await;
-    feed.said("events cannot be relayed; they wait").await.unwrap();
+    feed.said("events cannot be relayed from here").await.unwrap();
     // At first it is only not there yet.
     let named = eventually("readiness names the refusal", async || {
         let health = is_said_to_be(feed, Some("relay"), "degraded").await.to_string();

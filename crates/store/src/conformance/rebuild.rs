@@ -117,7 +117,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Answered::NotFound),
         2 => Just(Answered::NotListed),
     ];
-    proptest::collection::vec((answered, prop::sample::select(vec![1, 60, 300, 700]), 0_usize..2), 1..16)
+    proptest::collection::vec((answered, prop::sample::select(vec![1, 60, 300, 700]), 0_usize..4), 1..16)
 }
 
 /// The reads of a connection in the order in which they are answered: some are overtaken. The first one found it.

@@ -19,7 +19,7 @@ use super::fault;
 use crate::{MigrateMode, StoreError};
 
 /// All of them, in ascending order.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step { version: 1, name: "base", sql: include_str!("../../migrations/postgres/0001_base.sql") },
     Step { version: 2, name: "intake", sql: include_str!("../../migrations/postgres/0002_intake.sql") },
     Step { version: 3, name: "refresh", sql: include_str!("../../migrations/postgres/0003_refresh.sql") },
@@ -32,6 +32,7 @@ const STEPS: [Step; 12] = [
     Step { version: 10, name: "relay lease", sql: include_str!("../../migrations/postgres/0010_relay_lease.sql") },
     Step { version: 11, name: "retention", sql: include_str!("../../migrations/postgres/0011_retention.sql") },
     Step { version: 12, name: "duplicates", sql: include_str!("../../migrations/postgres/0012_duplicates.sql") },
+    Step { version: 13, name: "judged", sql: include_str!("../../migrations/postgres/0013_judged.sql") },
 ];
 
 /// The version that this program is written for.

@@ -121,9 +121,9 @@ async fn keep_records(
     session
         .execute(
             "INSERT INTO observations (app, request_id, token, read_no, as_of, cause, hinted, deletions_allowed, announce,
-                 answer, raw, verdict, version)
-             SELECT $1, $2, * FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::boolean[],
-                 $8::boolean[], $9::boolean[], $10::text[], $11::text[], $12::text[], $13::bigint[])
+                 answer, raw, verdict, version, judged_no)
+             SELECT $1, $2, *, nextval('read_numbers') FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::text[],
+                 $7::boolean[], $8::boolean[], $9::boolean[], $10::text[], $11::text[], $12::text[], $13::bigint[])
              ON CONFLICT (app, token, read_no) DO NOTHING",
             &[
                 &app.as_str(),

@@ -112,8 +112,8 @@ fn mark(connection: &Connection, claims: &[Claim], until: UtcMicros) -> SqlResul
     Ok(())
 }
 
-/// The number of a read, drawn before its request leaves (R2).
-fn draw_read_no(connection: &Connection, app: &AppName) -> SqlResult<u64> {
+/// The number of a read, drawn before its request leaves (R2), or of a judgement.
+pub(super) fn draw_read_no(connection: &Connection, app: &AppName) -> SqlResult<u64> {
     connection
         .prepare_cached("UPDATE apps SET read_no = read_no + 1 WHERE app = ?1 RETURNING read_no")?
         .query_row([app.as_str()], |row| columns::count(row, 0))

@@ -16,4 +16,5 @@ pub(super) const ALL: &[Migration] = &[
     Migration { version: 10, name: "relay lease", sql: include_str!("../../migrations/sqlite/0010_relay_lease.sql") },
     Migration { version: 11, name: "retention", sql: include_str!("../../migrations/sqlite/0011_retention.sql") },
     Migration { version: 12, name: "duplicates", sql: include_str!("../../migrations/sqlite/0012_duplicates.sql") },
+    Migration { version: 13, name: "judged", sql: include_str!("../../migrations/sqlite/0013_judged.sql") },
 ];

@@ -6,6 +6,7 @@ use connections::Transition;
 use events::{AppName, ConnectionToken, UtcMicros};
 use sqlite::rusqlite::{Connection, OptionalExtension, Result as SqlResult, params};
 
+use super::claims::draw_read_no;
 use super::fault::Fault;
 use super::{columns, known, outbox, tally};
 use crate::judging::{AppState, Bench, Depth, GapChange, Kept, Look, Record, Rows, Verdicts};
@@ -143,11 +144,12 @@ fn want_list(connection: &Connection, app: &AppName, at: UtcMicros) -> SqlResult
 fn keep_record(connection: &Connection, record: &Record, request_id: Option<&str>) -> SqlResult<()> {
     let (read, circumstances) = (&record.observation.read, record.circumstances);
     let (answer, raw) = record.answer();
+    let judged_no = draw_read_no(connection, &read.app)?;
     connection
         .prepare_cached(
             "INSERT INTO observations (app, token, read_no, as_of, cause, hinted, deletions_allowed, announce, answer, raw,
-                 verdict, version, request_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                 verdict, version, request_id, judged_no)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT (app, token, read_no) DO NOTHING",
         )?
         .execute(params![
@@ -164,6 +166,7 @@ fn keep_record(connection: &Connection, record: &Record, request_id: Option<&str
             record.verdict.word(),
             record.version as i64,
             request_id,
+            judged_no as i64,
         ])?;
     Ok(())
 }

@@ -56,7 +56,8 @@ fn line(row: &Row, app: &AppName) -> Result<Line, Fault> {
         token: columns::parsed(row, 0)?,
         version: columns::count(row, 1)?,
         goes_on: columns::get(row, 2)?,
-        read_no: columns::count(row, 3)?,
+        judged_no: columns::count(row, 3)?,
+        read_no: columns::count(row, 4)?,
     };
     let recorded = legible(recorded(row, app, &place))?;
     Ok(Line { place, recorded })
@@ -64,21 +65,21 @@ fn line(row: &Row, app: &AppName) -> Result<Line, Fault> {
 
 fn recorded(row: &Row, app: &AppName, place: &Place) -> Result<Recorded, Fault> {
     let (app, token) = (app.clone(), place.token.clone());
-    let answer = answer(columns::get(row, 9)?, columns::json_option(row, 10)?);
-    let verdict = Verdict::from_word(columns::get(row, 11)?);
+    let answer = answer(columns::get(row, 10)?, columns::json_option(row, 11)?);
+    let verdict = Verdict::from_word(columns::get(row, 12)?);
     Ok(Recorded {
         read: Read {
             app,
             token,
             read_no: place.read_no,
-            as_of: columns::time(row, 4)?,
+            as_of: columns::time(row, 5)?,
             answer: answer.ok_or_else(|| unreadable(&"not an answer"))?,
         },
         circumstances: Circumstances {
-            cause: columns::cause(row, 5)?,
-            hinted: columns::get(row, 6)?,
-            deletions_allowed: columns::get(row, 7)?,
-            announce: columns::get(row, 8)?,
+            cause: columns::cause(row, 6)?,
+            hinted: columns::get(row, 7)?,
+            deletions_allowed: columns::get(row, 8)?,
+            announce: columns::get(row, 9)?,
         },
         verdict: verdict.ok_or_else(|| unreadable(&"not a verdict"))?,
     })

@@ -56,7 +56,8 @@ fn line(row: &Row<'_>, app: &AppName) -> Result<Line> {
         token: columns::parsed(row, 0)?,
         version: columns::count(row, 1)?,
         goes_on: row.get(2)?,
-        read_no: columns::count(row, 3)?,
+        judged_no: columns::count(row, 3)?,
+        read_no: columns::count(row, 4)?,
     };
     let recorded = legible(recorded(row, app, &place))?;
     Ok(Line { place, recorded })
@@ -64,16 +65,16 @@ fn line(row: &Row<'_>, app: &AppName) -> Result<Line> {
 
 fn recorded(row: &Row<'_>, app: &AppName, place: &Place) -> Result<Recorded> {
     let (app, token) = (app.clone(), place.token.clone());
-    let (word, verdict): (String, String) = (row.get(9)?, row.get(11)?);
+    let (word, verdict): (String, String) = (row.get(10)?, row.get(12)?);
     let unreadable = |what: &str| columns::unreadable(Type::Text, &what);
-    let answer = answer(&word, columns::json_option(row, 10)?).ok_or_else(|| unreadable("not an answer"))?;
+    let answer = answer(&word, columns::json_option(row, 11)?).ok_or_else(|| unreadable("not an answer"))?;
     Ok(Recorded {
-        read: Read { app, token, read_no: place.read_no, as_of: columns::time(row, 4)?, answer },
+        read: Read { app, token, read_no: place.read_no, as_of: columns::time(row, 5)?, answer },
         circumstances: Circumstances {
-            cause: columns::cause(row, 5)?,
-            hinted: row.get(6)?,
-            deletions_allowed: row.get(7)?,
-            announce: row.get(8)?,
+            cause: columns::cause(row, 6)?,
+            hinted: row.get(7)?,
+            deletions_allowed: row.get(8)?,
+            announce: row.get(9)?,
         },
         verdict: Verdict::from_word(&verdict).ok_or_else(|| unreadable("not a verdict"))?,
     })
