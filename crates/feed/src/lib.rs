@@ -14,4 +14,4 @@ mod settings;
 pub use metrics::Metrics;
 pub use numberer::{Error, Numberer, Step};
 pub use relay::{EventSink, NotRelayed, Relay, Relayed};
-pub use settings::Settings;
+pub use settings::{RELAY_LEASE_MIN, Settings};

@@ -135,10 +135,11 @@ impl Relay {
 
     /// Relays one page, where it is this process' turn.
     async fn round(&mut self, stop: &CancellationToken) -> Result<Round, Setback> {
-        let Some(start) = self.turn.take().await? else {
+        let taken = self.turn.take().await;
+        if !self.turn.is_held() {
             self.metrics.relay_oldest_age.set(0.0);
-            return Ok(Round::StoodBy);
-        };
+        }
+        let Some(start) = taken? else { return Ok(Round::StoodBy) };
         let page = self.feed.after(start, &FeedFilter::default(), PAGE_MAX).await?;
         self.show_age_of(page.entries.first()).await;
         let mut reached = start;

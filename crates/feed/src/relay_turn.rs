@@ -40,9 +40,17 @@ impl RelayTurn {
         {
             return Ok(Some(lease.reached));
         }
-        let held = self.feed.lease_relay(TARGET, self.holder, now, now.plus(self.lasts)).await?;
-        // The same holder under another fence: in between it was another's, who moved the place.
-        Ok(self.hold(held))
+        let held = self.feed.lease_relay(TARGET, self.holder, now, now.plus(self.lasts)).await;
+        if held.is_err() && self.lease.as_ref().is_some_and(|lease| lease.expires_at <= now) {
+            // It may be another's by now.
+            self.hold(None);
+        }
+        Ok(self.hold(held?))
+    }
+
+    /// Whether it is this process' turn, as far as it knows.
+    pub(crate) fn is_held(&self) -> bool {
+        self.lease.is_some()
     }
 
     /// How often to [`take`](Self::take) while something is under way.

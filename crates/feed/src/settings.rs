@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// A shorter turn would be taken from a feed by any pause of its machine, and prolonged all the time.
+pub const RELAY_LEASE_MIN: Duration = Duration::from_secs(1);
+
 /// How events are numbered, and what a reader of the API may ask for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -19,7 +22,7 @@ pub struct Settings {
     /// Events for the broker's exchange are looked for at least this often; sooner when this process numbers some.
     #[serde(with = "humantime_serde")]
     pub relay_every: Duration,
-    /// So long a feed that vanished keeps others from relaying in its place.
+    /// So long a feed that vanished keeps others from relaying in its place; [`RELAY_LEASE_MIN`] at least.
     #[serde(with = "humantime_serde")]
     pub relay_lease: Duration,
     /// The longest that one request may wait for events.

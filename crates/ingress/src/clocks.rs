@@ -10,29 +10,37 @@ use verification::KeySnapshot;
 
 /// Less is no difference: a token may be five minutes from the future.
 const APART_MAX: Duration = Duration::from_secs(10);
+/// The store's time is carried on for so long after it was heard of. Then it is only a second opinion: a machine that was put to
+/// sleep carries it on wrongly.
+const CARRIED_MAX: Duration = Duration::from_mins(5);
 
 /// What this machine and the store say the time is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clocks {
-    own: UtcMicros,
-    /// Only where it is known and another.
-    shared: Option<UtcMicros>,
+    now: UtcMicros,
+    other: Option<UtcMicros>,
 }
 
 impl Clocks {
     /// The time `own` by this machine, beside what was heard of the store's.
     pub(crate) fn beside(own: UtcMicros, snapshot: &KeySnapshot) -> Self {
-        let shared = snapshot.time.map(|time| time.at.plus(time.heard.elapsed()));
-        Self { own, shared: shared.filter(|shared| own.since(*shared).max(shared.since(own)) > APART_MAX) }
+        let Some(time) = snapshot.time else { return Self { now: own, other: None } };
+        let heard = time.heard.elapsed();
+        let shared = time.at.plus(heard);
+        match own.since(shared).max(shared.since(own)) > APART_MAX {
+            false => Self { now: own, other: None },
+            true if heard > CARRIED_MAX => Self { now: own, other: Some(shared) },
+            true => Self { now: shared, other: Some(own) },
+        }
     }
 
     /// The time that counts.
     pub(crate) fn now(self) -> UtcMicros {
-        self.shared.unwrap_or(self.own)
+        self.now
     }
 
     /// The other, where they differ.
     pub(crate) fn other(self) -> Option<UtcMicros> {
-        self.shared.map(|_| self.own)
+        self.other
     }
 }

@@ -1,7 +1,7 @@
-//! Purging what is older than [`Retention`] says, in rounds: one short transaction a turn, so that no read waits for it.
+//! Purging what is older than [`Retention`] says, in rounds: one short transaction a turn, after its reads.
 //!
 //! Promises: only the holder of an app's lease purges for it (the store checks it), by the store's clock. A purge that fails stops
-//! no read: it is told once a round, and the next round tries again. Not here: what may go, which is the store's.
+//! no read: it is told, the round goes on with what comes after, and the next one tries again. Not here: what may go, which is the store's.
 
 use events::{Receipt, UtcMicros};
 use store::{Cursor, StoreError};
@@ -75,6 +75,10 @@ impl Reconciler {
             Err(StoreError::Fenced(app)) => return Err(StoreError::Fenced(app)),
             Err(error) => {
                 tracing::warn!(app = %turn.lease.app, %error, "what is old could not be purged: the next round tries again");
+                if let Place::Deliveries(_) = round.place {
+                    self.purging.round = Some(Round { place: Place::Events(Cursor(0)), ..round });
+                    return Ok(());
+                }
             }
         }
         let Sums { deliveries, bodies, events } = round.sums;

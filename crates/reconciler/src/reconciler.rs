@@ -194,17 +194,17 @@ impl Reconciler {
         holding(&shared, &turn, self.work(&turn)).await
     }
 
-    /// A turn: house-keeping, at most one transaction that purges, at most one question for a key, then reads.
+    /// A turn: house-keeping, at most one question for a key, reads, then at most one transaction that purges.
     async fn work(&mut self, turn: &Turn) -> Result<Step, StoreError> {
         let now = turn.clock.now();
         if is_due(self.kept_house_at, HOUSEKEEPING_EVERY, now) {
             self.keep_house(turn).await?;
             self.kept_house_at = Some(now);
         }
-        self.purge(turn).await?;
         self.settle_late(turn).await?;
         let asked = self.ask_for_key(turn).await?;
         let read = self.read(turn).await?;
+        self.purge(turn).await?;
         match read.did {
             Did::Nothing if asked => Ok(Step::new(Did::AskedKey, now)),
             _ => Ok(read),

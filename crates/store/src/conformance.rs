@@ -157,6 +157,7 @@ macro_rules! conformance_tests {
             replay::a_replay_has_a_token_read_again_that_was_not_there,
             retention::old_deliveries_go_and_young_and_pending_ones_stay,
             retention::the_clock_of_an_ingress_decides_not_what_goes,
+            retention::a_purge_goes_on_behind_an_ingress_whose_clock_is_far_behind,
             retention::a_body_stays_for_as_long_as_a_delivery_refers_to_it,
             retention::the_last_duplicate_takes_its_body_along,
             retention::what_is_delivered_again_after_its_purge_is_new,

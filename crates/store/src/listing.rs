@@ -121,7 +121,8 @@ fn token_value<V: Bound>(token: &ConnectionToken) -> V {
 }
 
 /// Reads on record, connection by connection, in the order in which they were judged: versions only rise. Those that an older
-/// program recorded while a version lasted come first and in the order of their numbers. `through`: of connections up to this one. `from`: the last read that was fetched before.
+/// program recorded while a version lasted come first and in the order of their numbers. `through`: of connections up to this one.
+/// `from`: the last read that was fetched before.
 pub(crate) fn records<V: Bound>(
     filter: &RebuildFilter,
     through: Option<&ConnectionToken>,

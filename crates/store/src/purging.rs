@@ -21,8 +21,9 @@
 //! Observations stay (`rebuild --verify` needs all of them), and so do gaps, dead letters and the marks of the books.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use events::{AppName, Receipt};
+use events::{AppName, Receipt, UtcMicros};
 use uuid::Uuid;
 
 use crate::Cursor;
@@ -61,7 +62,7 @@ pub(crate) fn looked_at(limit: usize) -> i64 {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen<K> {
     pub(crate) key: K,
-    /// It is older than what is kept, whatever keeps it.
+    /// It is older than what is kept, whatever keeps it; or its key is, and there may be old ones behind it.
     pub(crate) old: bool,
     /// It may go.
     pub(crate) goes: bool,
@@ -72,6 +73,13 @@ pub(crate) struct Seen<K> {
 pub(crate) struct Choice<K> {
     pub(crate) go: Vec<K>,
     pub(crate) next: Option<K>,
+}
+
+/// Whether a receipt was drawn before `before` by the clock of its ingress, which may be far behind: then young deliveries stand
+/// before old ones, and are no reason to look no further.
+pub(crate) fn drawn_before(receipt: Receipt, before: UtcMicros) -> bool {
+    let drawn = receipt.0.get_timestamp().map(|drawn| drawn.to_unix());
+    drawn.is_some_and(|(seconds, _)| UtcMicros(0).plus(Duration::from_secs(seconds)) < before)
 }
 
 /// Chooses at most `limit` of the rows `seen`, which are in key order. A look at none that is old has come to the young ones: keys

@@ -166,6 +166,11 @@ impl Settings {
             ));
         }
         self.apps.iter().for_each(|(name, app)| problems.extend(credentials(name, app)));
+        if self.feed.relay_lease < feed::RELAY_LEASE_MIN {
+            let (lease, least) = (format_duration(self.feed.relay_lease), format_duration(feed::RELAY_LEASE_MIN));
+            let what = format!("{lease} is too short: at least {least} was expected, such as \"10s\"");
+            problems.push(Problem::with("feed.relay_lease", what));
+        }
         let kept = self.retention.problems().into_iter();
         problems.extend(kept.map(|(key, what)| Problem::with(format!("retention.{key}"), what)));
         problems

@@ -46,9 +46,8 @@ impl From<NoPage> for Problem {
         match none {
             NoPage::Store(error) => store_problem(&error),
             NoPage::Gone(Cursor(through)) => {
-                let oldest = through + 1;
                 let detail = format!(
-                    "events up to number {through} are purged, the oldest that can be read is number {oldest}: read \
+                    "events up to number {through} are purged, behind that none is: read \
                      /v1/connections for what became of them, then go on with `after={through}`; of each connection the \
                      highest version counts"
                 );

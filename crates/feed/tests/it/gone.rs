@@ -36,7 +36,7 @@ async fn whoever_reads_from_before_what_is_kept_is_told_how_to_go_on() {
         let told = problem(api.get(path).send().await.unwrap()).await;
         assert_eq!((&told["title"], &told["status"]), (&"Events gone".into(), &410.into()), "{path}");
         let detail = told["detail"].as_str().unwrap();
-        for needed in ["up to number 2", "number 3", "/v1/connections", "`after=2`"] {
+        for needed in ["up to number 2", "behind that none is", "/v1/connections", "`after=2`"] {
             assert!(detail.contains(needed), "{path}: {detail}");
         }
     }

@@ -153,7 +153,7 @@ async fn one_that_reaches_nobody_leaves_the_turn_to_one_that_does() {
 
 #[tokio::test]
 async fn the_turn_is_prolonged_while_an_event_is_on_its_way() {
-    const LASTS: Duration = Duration::from_secs(2);
+    const LASTS: Duration = Duration::from_secs(5);
     let scene = Scene::new(&["main"]).await;
     let mut first = OneFeed::start(&scene, lasting(LASTS), false);
     first.is_active(true).await;
@@ -161,7 +161,7 @@ async fn the_turn_is_prolonged_while_an_event_is_on_its_way() {
     let gate = sink.gate.lock().await;
     let mut second = OneFeed::start(&scene, lasting(LASTS), false);
     let last = another(&scene, 1).await;
-    tokio::time::sleep(LASTS * 2).await;
+    tokio::time::sleep(LASTS * 3 / 2).await;
     drop(gate);
     assert_eq!(first.takes_to(last).await, (1..=last).collect::<Vec<_>>());
     assert_eq!(second.took(), [] as [u64; 0]);

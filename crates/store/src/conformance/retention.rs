@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use events::{AppName, Checkpoint, Receipt, SequenceRange, UtcMicros};
-use uuid::Uuid;
+use uuid::{NoContext, Timestamp, Uuid};
 
 use super::Engine;
 use super::world::{World, again, app, at, bound, found, long_after, names, pending, ready, webhook};
@@ -99,6 +99,29 @@ pub async fn the_clock_of_an_ingress_decides_not_what_goes(engine: &dyn Engine) 
     world.record(std::slice::from_ref(&behind)).await;
     assert_eq!(world.purge(before).await.deliveries, 1);
     assert_eq!(world.kept(&[&ahead, &behind]).await, [false, true]);
+}
+
+/// Young deliveries whose receipts say that they are from 1970 do not hide the old ones behind them.
+pub async fn a_purge_goes_on_behind_an_ingress_whose_clock_is_far_behind(engine: &dyn Engine) {
+    const YOUNG: u32 = 25;
+    let world = World::open(engine).await;
+    let old = reading();
+    world.record(std::slice::from_ref(&old)).await;
+    let before = world.store_time().await;
+    for n in 0..YOUNG {
+        let drawn = Uuid::new_v7(Timestamp::from_unix(NoContext, 1, n));
+        world.record(&[drawn_at(reading(), drawn.as_u128())]).await;
+    }
+    let (mut from, mut purged) = (None, 0);
+    loop {
+        let some = world.stores.refresh.purge_deliveries(&world.lease, before, from, 1).await.unwrap();
+        purged += some.deliveries;
+        from = some.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    assert_eq!((purged, world.kept(&[&old]).await), (1, vec![false]));
 }
 
 /// R12, whichever delivery of a body goes first.

@@ -32,8 +32,8 @@ pub(super) async fn choose(
     let looked_at = purging::looked_at(limit);
     let rows = session.query(look, &[&lease.app.as_str(), &before.0, &from, &looked_at]).await?;
     let seen = columns::all(&rows, |row| {
-        let old = columns::get(row, 1)?;
-        Ok(Seen { key: columns::receipt(row, 0)?, old, goes: old && columns::get(row, 2)? })
+        let (key, old) = (columns::receipt(row, 0)?, columns::get(row, 1)?);
+        Ok(Seen { key, old: old || purging::drawn_before(key, before), goes: old && columns::get(row, 2)? })
     })?;
     Ok(purging::choose(&seen, limit))
 }

@@ -49,8 +49,8 @@ fn seen(
              FROM deliveries WHERE receipt > ?3 ORDER BY receipt LIMIT ?4",
         )?
         .query_map(params![app.as_str(), before.0, from.as_bytes(), purging::looked_at(limit)], |row| {
-            let old = row.get(1)?;
-            Ok(Seen { key: columns::receipt(row, 0)?, old, goes: old && row.get(2)? })
+            let (key, old) = (columns::receipt(row, 0)?, row.get(1)?);
+            Ok(Seen { key, old: old || purging::drawn_before(key, before), goes: old && row.get(2)? })
         })?
         .collect()
 }
