@@ -31,7 +31,8 @@ impl Metrics {
         };
         let relay_oldest_age = Gauge::new(
             "finlinkd_relay_oldest_age_seconds",
-            "Age of the oldest event in the feed that is not at the broker's exchange yet; 0 where there is none, and where another process relays",
+            "Age of the oldest event in the feed that is not at the broker's exchange yet; 0 where there is none, and where \
+             another process relays",
         )?;
         registry.register(Box::new(relay_oldest_age.clone()))?;
         Ok(Self {

@@ -25,12 +25,19 @@ impl Clocks {
     /// The time `own` by this machine, beside what was heard of the store's.
     pub(crate) fn beside(own: UtcMicros, snapshot: &KeySnapshot) -> Self {
         let Some(time) = snapshot.time else { return Self { now: own, other: None } };
-        let heard = time.heard.elapsed();
-        let shared = time.at.plus(heard);
-        match own.since(shared).max(shared.since(own)) > APART_MAX {
-            false => Self { now: own, other: None },
-            true if heard > CARRIED_MAX => Self { now: own, other: Some(shared) },
-            true => Self { now: shared, other: Some(own) },
+        let heard_for = time.heard.elapsed();
+        Self::of(own, time.at.plus(heard_for), heard_for)
+    }
+
+    /// The same where the store's time, carried on for so long, is `shared`.
+    fn of(own: UtcMicros, shared: UtcMicros, carried_for: Duration) -> Self {
+        let apart = own.since(shared).max(shared.since(own));
+        if apart <= APART_MAX {
+            Self { now: own, other: None }
+        } else if carried_for > CARRIED_MAX {
+            Self { now: own, other: Some(shared) }
+        } else {
+            Self { now: shared, other: Some(own) }
         }
     }
 
@@ -42,5 +49,26 @@ impl Clocks {
     /// The other, where they differ.
     pub(crate) fn other(self) -> Option<UtcMicros> {
         self.other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stores_time_counts_where_it_is_another_and_fresh() {
+        let own = UtcMicros(1_800_000_000_000_000);
+        let told = |shared, carried_for| {
+            let Clocks { now, other } = Clocks::of(own, shared, carried_for);
+            (now, other)
+        };
+        for shared in [own.plus(APART_MAX), own.minus(APART_MAX)] {
+            assert_eq!(told(shared, Duration::ZERO), (own, None));
+        }
+        for shared in [own.plus(APART_MAX * 2), own.minus(APART_MAX * 2)] {
+            assert_eq!(told(shared, CARRIED_MAX), (shared, Some(own)));
+            assert_eq!(told(shared, CARRIED_MAX * 2), (own, Some(shared)), "a machine may have slept since");
+        }
     }
 }

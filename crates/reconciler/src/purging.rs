@@ -1,7 +1,8 @@
 //! Purging what is older than [`Retention`] says, in rounds: one short transaction a turn, after its reads.
 //!
 //! Promises: only the holder of an app's lease purges for it (the store checks it), by the store's clock. A purge that fails stops
-//! no read: it is told, the round goes on with what comes after, and the next one tries again. Not here: what may go, which is the store's.
+//! no read: it is told, the round goes on with what comes after, and the next one tries again. Not here: what may go, which is
+//! the store's.
 
 use events::{Receipt, UtcMicros};
 use store::{Cursor, StoreError};

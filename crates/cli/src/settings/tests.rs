@@ -145,11 +145,20 @@ fn each_wrong_variable_has_its_line() {
 
 #[test]
 fn each_contradiction_has_its_line() {
-    let table: [(&[(&str, &str)], &str); 5] = [
+    let table: [(&[(&str, &str)], &str); 7] = [
         (
             &[("FINLINKD__SHUTDOWN_DEADLINE", "5s")],
             "shutdown_deadline (FINLINKD__SHUTDOWN_DEADLINE): 5s is over before anything stops: ingress.grace is 5s and part \
              of it; set a longer deadline or a shorter grace",
+        ),
+        (
+            &[("FINLINKD__FEED__RELAY_LEASE", "999ms")],
+            "feed.relay_lease (FINLINKD__FEED__RELAY_LEASE): 999ms is too short: at least 1s was expected, such as \"10s\"",
+        ),
+        (
+            &[("FINLINKD__RETENTION__EVENTS", "6days")],
+            "retention.events (FINLINKD__RETENTION__EVENTS): 6days does not fit: from 7 days to 10 years were expected, such as \
+             \"90days\"; to keep them for ever, leave it out",
         ),
         (
             &[("FINLINKD__API_LISTEN", "127.0.0.1:8080")],

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use events::UtcMicros;
+use futures_util::future::try_join;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -87,7 +88,7 @@ async fn number(session: &Session, limit: usize) -> Result<Numbered, Fault> {
 }
 
 async fn after(session: &Session, cursor: Cursor, filter: &FeedFilter, limit: usize) -> Result<Page, Fault> {
-    let (last, gone) = (last(session).await?, purging::gone_through(session, filter).await?);
+    let (last, gone) = try_join(last(session), purging::gone_through(session, filter)).await?;
     let select = "SELECT number, app, token, kind, event::text, committed_at FROM outbox";
     // Sorted, instead of looking for one connection's among all numbers.
     let wanted = listing::events(select, cursor, filter, "number + 0", limit);
