@@ -1,7 +1,8 @@
 //! The time by which a webhook is dated and judged.
 //!
 //! No clock of an ingress decides anything (R1): where it is known to be off, the store's counts. And a webhook that is right by
-//! either is right, since it is not the sender's fault which of them is wrong.
+//! either is right, since it is not the sender's fault which of them is wrong. What is wrong by our own before the store's was
+//! ever heard of is not decided here (`receiver.rs`).
 
 use std::time::Duration;
 

@@ -170,6 +170,7 @@ macro_rules! conformance_tests {
             retention::events_go_app_by_app,
             rebuild::what_every_rule_did_is_rebuilt,
             rebuild::any_history_is_rebuilt,
+            rebuild::every_short_history_is_rebuilt,
             rebuild::connections_are_compared_by_filter_and_page,
         }
     };

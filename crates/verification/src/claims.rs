@@ -12,7 +12,6 @@ use crate::{Refusal, Rules};
 pub(crate) fn check(encoded: &str, body: &BodyHash, rules: &Rules, now: UtcMicros) -> Result<bool, Refusal> {
     let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| Refusal::Claims)?;
     let claims: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|_| Refusal::Claims)?;
-    times(&claims, rules, now)?;
     let mut binds_body = false;
     for name in &rules.hash_claims {
         match claims.get(name) {
@@ -22,6 +21,8 @@ pub(crate) fn check(encoded: &str, body: &BodyHash, rules: &Rules, now: UtcMicro
             Some(_) => return Err(Refusal::Claims),
         }
     }
+    // Last: a refusal for the time says that nothing else is wrong.
+    times(&claims, rules, now)?;
     Ok(binds_body)
 }
 

@@ -12,15 +12,20 @@ use queue::rabbitmq::WEBHOOKS;
 const BODY_BYTES: usize = 600;
 
 /// Publishes for so long; gives how many were confirmed, and in what time.
-pub(crate) async fn publish(url: &str, in_flight: usize, duration: Duration) -> Result<(u64, Duration)> {
+pub(crate) async fn publish(
+    url: &str,
+    properties: &BasicProperties,
+    in_flight: usize,
+    duration: Duration,
+) -> Result<(u64, Duration)> {
     let connection = Connection::connect(url, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let body = vec![b'x'; BODY_BYTES];
     let one = || async {
         let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-        let properties = BasicProperties::default().with_delivery_mode(2);
-        let confirm = channel.basic_publish(WEBHOOKS.into(), "bench".into(), options, &body, properties).await?;
+        let sent = channel.basic_publish(WEBHOOKS.into(), "bench".into(), options, &body, properties.clone());
+        let confirm = sent.await?;
         Ok::<_, anyhow::Error>(confirm.await?.is_ack())
     };
     let (started, mut stored) = (Instant::now(), 0_u64);

@@ -4,26 +4,18 @@
 //! properties as long as ours are. What the second loses against the first is what the envelope costs the broker, whoever
 //! writes it.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use tests::load::Pace;
 use tests::servers::{RabbitMq, RabbitMqOptions};
-use tests::usage;
 
-use crate::contest::{BARE, Contest};
-use crate::parts::verify_for_a_while;
+use crate::contest::{BARE, BARE_LABELLED, Contest, VERIFICATION};
 use crate::real::{SIGNED, UNSIGNED as OURS};
 use crate::receiver::{Bench, CONNECTIONS};
-use crate::report::{Report, figure};
+use crate::report::{Report, median};
 
 const PLAIN: &str = "unsigned-lapin";
 const LABELLED: &str = "unsigned-lapin-labelled";
 const NOTHING: &str = "nothing";
-
-/// How long the latency is measured at half of the best rate.
-const AT_HALF: Duration = Duration::from_secs(4);
-const WARM_UP: Duration = Duration::from_secs(1);
 
 pub(crate) fn measure(report: &mut Report) -> Result<()> {
     let broker = RabbitMq::launch(&RabbitMqOptions::default())?;
@@ -62,31 +54,43 @@ fn compare(contest: &Contest<'_>, connections: usize, report: &mut Report) -> Re
 
 /// The receiver with signatures: its best rate beside what its parts allow, and its latency at half of it.
 fn signed(bench: &Bench, broker: &RabbitMq, report: &mut Report) -> Result<()> {
-    let mut contest = Contest::new(bench, broker, &[NOTHING, BARE, SIGNED])?;
+    let mut contest = Contest::new(bench, broker, &[NOTHING, VERIFICATION, BARE, BARE_LABELLED, SIGNED])?;
     contest.run(CONNECTIONS)?;
-    let before = usage::cpu_time(std::process::id())?;
-    let (verified, _) = verify_for_a_while()?;
-    let verification = usage::cpu_time(std::process::id())?.saturating_sub(before);
-    let verification_us = verification.as_secs_f64() * 1e6 / verified as f64;
     contest.show(NOTHING, &format!("HTTP with nothing behind it, {CONNECTIONS} connections"))?;
-    figure("verification, processor time for one", verification_us, "us");
+    contest.show(VERIFICATION, "verification, one core")?;
     contest.show(BARE, &format!("bare lapin publisher, {CONNECTIONS} in flight"))?;
+    contest.show(BARE_LABELLED, &format!("bare lapin publisher with our properties, {CONNECTIONS} in flight"))?;
     contest.show(SIGNED, &format!("receiver before RabbitMQ, signed, {CONNECTIONS} connections"))?;
-    // Load, receiver and broker share the processor: what the parts take of it bounds the whole.
-    let http_us = contest.median(NOTHING, |turn| turn.load_us + turn.receiver_us)?;
-    let publishing_us = contest.median(BARE, |turn| turn.load_us + turn.broker_us)?;
-    let parts_us = http_us + verification_us + publishing_us;
-    let whole_us = contest.median(SIGNED, |turn| turn.load_us + turn.receiver_us + turn.broker_us)?;
+    for (publisher, aim) in [(BARE, "0.85 or more"), (BARE_LABELLED, "none")] {
+        let (allowed, used) = beside_its_parts(&contest, publisher)?;
+        report.against(&format!("signed / what the parts' processor time allows, {publisher}"), allowed, "", aim);
+        report.against("  the parts' processor time / the whole's", used, "", aim);
+    }
     let per_second = contest.median(SIGNED, |turn| turn.per_second)?;
-    let cores = std::thread::available_parallelism()?.get() as f64;
-    let aim = "0.85 or more";
-    report.ratio("signed / what the parts' processor time allows", per_second, cores * 1e6 / parts_us, aim);
-    report.ratio("  the parts' processor time / the whole's", parts_us, whole_us, aim);
-
     let server = contest.server(SIGNED)?;
-    bench.load(server, CONNECTIONS, WARM_UP, Pace::Closed)?;
     report.against("  resident memory under full load", server.resident_mib()?, "MiB", "under 128");
-    let half = bench.load(server, CONNECTIONS, AT_HALF, Pace::Open(per_second / 2.0))?;
-    report.against("signed before RabbitMQ at half of its best rate: p99", half.latency_ms(0.99), "ms", "under 30");
+    drop(contest);
+
+    let mut at_half = Contest::new(bench, broker, &[SIGNED, PLAIN])?;
+    at_half.run_at(CONNECTIONS, Pace::Open(per_second / 2.0))?;
+    at_half.show(SIGNED, "receiver before RabbitMQ, signed, offered half of its best rate")?;
+    at_half.show(PLAIN, "plain lapin receiver, unsigned, offered as much")?;
+    let p99 = at_half.median(SIGNED, |turn| turn.p99_ms)?;
+    report.against("signed before RabbitMQ at half of its best rate: p99", p99, "ms", "under 30");
     Ok(())
+}
+
+/// The rate against what the sum of the parts' processor time allows, and that sum against what the whole used, each turn by
+/// turn. Load, receiver and broker share the processor: what the parts take of it bounds the whole.
+fn beside_its_parts(contest: &Contest<'_>, publisher: &str) -> Result<(f64, f64)> {
+    let cores = std::thread::available_parallelism()?.get() as f64;
+    let parts = contest.turns(NOTHING)?.iter().zip(contest.turns(VERIFICATION)?).zip(contest.turns(publisher)?);
+    let (mut allowed, mut used) = (Vec::new(), Vec::new());
+    for (((http, verification), publishing), whole) in parts.zip(contest.turns(SIGNED)?) {
+        // The broker does nothing but publishing.
+        let parts_us = http.receiver_us + http.load_us + verification.load_us + publishing.used_us();
+        allowed.push(whole.per_second * parts_us / (cores * 1e6));
+        used.push(parts_us / whole.used_us());
+    }
+    Ok((median(allowed), median(used)))
 }

@@ -3,13 +3,19 @@
 //! For finding out what something costs before it is changed, such as another envelope.
 
 use anyhow::{Context, Result};
+use tests::load::Pace;
 use tests::servers::{RabbitMq, RabbitMqOptions};
 
-use crate::contest::Contest;
+use crate::contest::{Contest, Turn};
 use crate::real;
 use crate::receiver::Bench;
 
-/// Connections, with commas, and names: those of servers, or `bare`. Every ratio is to the first of them.
+/// What is compared.
+const RATIOS: [(&str, fn(&Turn) -> f64); 3] =
+    [("per second", |turn| turn.per_second), ("p99", |turn| turn.p99_ms), ("processor time", Turn::used_us)];
+
+/// Connections, with commas, `256@3000` for so many requests a second instead of as many as it takes, and names: those of servers, or of parts alone. Every ratio is to the first of them. A name of the real
+/// binary may be followed by a colon and the path of another build of it.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let (connections, names) = arguments.split_first().context("say how many connections, and who is compared")?;
     // They are needed as long as this program runs.
@@ -20,11 +26,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     drop(bench.server_with(real::UNSIGNED, &broker.url())?);
     let mut contest = Contest::new(&bench, &broker, &names)?;
     for connections in connections.split(',') {
-        contest.run(connections.parse()?)?;
+        match connections.split_once('@') {
+            None => contest.run(connections.parse()?)?,
+            Some((connections, pace)) => contest.run_at(connections.parse()?, Pace::Open(pace.parse()?))?,
+        }
         for name in &names {
             contest.show(name, &format!("{name}, {connections}"))?;
-            let ratio = contest.ratio(name, names[0], |turn| turn.per_second)?;
-            println!("{:<64} {ratio:>12.2}", format!("  {name} / {}", names[0]));
+            for (what, get) in RATIOS {
+                let ratio = contest.ratio(name, names[0], get)?;
+                println!("{:<64} {ratio:>12.2}", format!("  {what}, / {}", names[0]));
+            }
         }
     }
     Ok(())

@@ -3,16 +3,18 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use lapin::BasicProperties;
 use tempfile::TempDir;
 use tests::load::Pace;
 use tests::servers::RabbitMq;
 use tests::usage;
 
-use crate::bare;
 use crate::child::Server;
+use crate::parts::verify_for;
 use crate::receiver::Bench;
 use crate::report::{figure, median};
+use crate::{bare, envelopes};
 
 /// How long a turn is measured.
 const TURN: Duration = Duration::from_millis(1200);
@@ -20,8 +22,11 @@ const TURN: Duration = Duration::from_millis(1200);
 const WARM_UP: Duration = Duration::from_millis(300);
 const TURNS: usize = 10;
 
-/// The name of the bare publisher among the contenders; every other name is a server's.
+/// The bare publisher among the contenders, with nothing but the body, and with properties as long as ours.
 pub(crate) const BARE: &str = "bare";
+pub(crate) const BARE_LABELLED: &str = "bare-labelled";
+/// Signatures checked on one core, with nothing around it. Every other name is a server's.
+pub(crate) const VERIFICATION: &str = "verification";
 
 /// What a turn reached, and what each side used of the processor for one webhook, in microseconds.
 #[derive(Debug, Clone, Copy)]
@@ -33,12 +38,26 @@ pub(crate) struct Turn {
     pub(crate) load_us: f64,
 }
 
+impl Turn {
+    /// What all sides together used for one webhook.
+    pub(crate) fn used_us(&self) -> f64 {
+        self.broker_us + self.receiver_us + self.load_us
+    }
+}
+
 /// One of those who are compared.
 struct Contender {
     what: &'static str,
-    /// `None` for the bare publisher, which is its own load.
-    server: Option<(Server, TempDir)>,
+    kind: Kind,
     turns: Vec<Turn>,
+}
+
+enum Kind {
+    /// And its folder, for as long as it runs.
+    Server(Server, #[expect(dead_code, reason = "it goes with the server")] TempDir),
+    /// A part alone, which is its own load: what it uses of the processor counts as the load's.
+    Publisher(BasicProperties),
+    Verification,
 }
 
 /// All of them, before the same broker.
@@ -51,22 +70,35 @@ pub(crate) struct Contest<'a> {
 impl<'a> Contest<'a> {
     pub(crate) fn new(bench: &'a Bench, broker: &'a RabbitMq, names: &[&'static str]) -> Result<Self> {
         let contender = |what: &'static str| {
-            let server = if what == BARE { None } else { Some(bench.server_with(what, &broker.url())?) };
-            Ok(Contender { what, server, turns: Vec::new() })
+            let kind = match what {
+                BARE => Kind::Publisher(BasicProperties::default().with_delivery_mode(2)),
+                BARE_LABELLED => Kind::Publisher(envelopes::named(envelopes::LABELLED)?),
+                VERIFICATION => Kind::Verification,
+                server => {
+                    let (server, folder) = bench.server_with(server, &broker.url())?;
+                    Kind::Server(server, folder)
+                }
+            };
+            Ok(Contender { what, kind, turns: Vec::new() })
         };
         let contenders = names.iter().map(|what| contender(what)).collect::<Result<_>>()?;
         Ok(Self { bench, broker, contenders })
     }
 
-    /// Measures everyone with so many connections, or so many in flight.
+    /// Measures everyone with so many connections, or so many in flight, as fast as it goes.
     pub(crate) fn run(&mut self, connections: usize) -> Result<()> {
+        self.run_at(connections, Pace::Closed)
+    }
+
+    /// The same at a pace; the bare publisher knows none.
+    pub(crate) fn run_at(&mut self, connections: usize, pace: Pace) -> Result<()> {
         let count = self.contenders.len();
         self.contenders.iter_mut().for_each(|contender| contender.turns.clear());
         for turn in 0..TURNS {
             for place in 0..count {
                 // Nobody always follows the same.
                 let index = if turn % 2 == 0 { place } else { count - 1 - place };
-                let measured = self.turn(&self.contenders[index], connections)?;
+                let measured = self.turn(&self.contenders[index], connections, pace)?;
                 self.contenders[index].turns.push(measured);
             }
         }
@@ -106,26 +138,38 @@ impl<'a> Contest<'a> {
     /// The server of a contender.
     pub(crate) fn server(&self, what: &str) -> Result<&Server> {
         let contender = self.contenders.iter().find(|contender| contender.what == what);
-        Ok(&contender.and_then(|contender| contender.server.as_ref()).context("no such server")?.0)
+        match contender.map(|contender| &contender.kind) {
+            Some(Kind::Server(server, _)) => Ok(server),
+            _ => bail!("{what} is no server here"),
+        }
     }
 
-    fn turns(&self, what: &str) -> Result<&[Turn]> {
+    /// What one reached, turn by turn.
+    pub(crate) fn turns(&self, what: &str) -> Result<&[Turn]> {
         let contender = self.contenders.iter().find(|contender| contender.what == what);
         Ok(&contender.context("no such contender")?.turns)
     }
 
-    fn turn(&self, contender: &Contender, connections: usize) -> Result<Turn> {
+    fn turn(&self, contender: &Contender, connections: usize, pace: Pace) -> Result<Turn> {
         let Self { bench, broker, .. } = self;
         bench.block_on(bare::purge(&broker.url()))?;
-        let Some((server, _)) = &contender.server else {
-            let before = Uses::now(broker, Duration::ZERO)?;
-            let (stored, elapsed) = bench.block_on(bare::publish(&broker.url(), connections, TURN))?;
-            return Uses::now(broker, Duration::ZERO)?.since(&before, stored, elapsed, 0.0);
+        let alone = Uses::now(broker, Duration::ZERO)?;
+        let (done, elapsed) = match &contender.kind {
+            Kind::Server(server, _) => return self.turn_of(server, connections, pace),
+            Kind::Publisher(properties) => {
+                bench.block_on(bare::publish(&broker.url(), properties, connections, TURN))?
+            }
+            Kind::Verification => verify_for(TURN)?,
         };
-        bench.load(server, connections, WARM_UP, Pace::Closed)?;
+        Uses::now(broker, Duration::ZERO)?.since(&alone, done, elapsed, 0.0)
+    }
+
+    fn turn_of(&self, server: &Server, connections: usize, pace: Pace) -> Result<Turn> {
+        let Self { bench, broker, .. } = self;
+        bench.load(server, connections, WARM_UP, pace)?;
         let before = Uses::now(broker, server.cpu_time()?)?;
-        let report = bench.load(server, connections, TURN, Pace::Closed)?;
-        ensure!(report.ok() > 0, "{} stored nothing: {:?}", contender.what, report.statuses);
+        let report = bench.load(server, connections, TURN, pace)?;
+        ensure!(report.ok() > 0, "nothing was stored: {:?}", report.statuses);
         let after = Uses::now(broker, server.cpu_time()?)?;
         after.since(&before, report.ok(), report.elapsed, report.latency_ms(0.99))
     }

@@ -8,13 +8,16 @@ use lapin::types::{AMQPValue, FieldTable, LongString};
 const ID: &str = "0199c1de-0000-7000-8000-000000000000";
 const NUMBER: AMQPValue = AMQPValue::LongLongInt(1_800_000_000_000_000);
 
+/// The one that is like ours.
+pub(crate) const LABELLED: &str = "lapin-labelled";
+
 /// One of them.
 pub(crate) fn named(name: &str) -> Result<BasicProperties> {
     let plain = BasicProperties::default().with_delivery_mode(2).with_type("finlinkd.bench".into());
     Ok(match name {
         "lapin" => plain,
         "lapin-properties" => described(plain),
-        "lapin-labelled" => described(plain).with_headers(labels()),
+        LABELLED => described(plain).with_headers(labels()),
         "lapin-short" => described(plain).with_headers(short_labels()),
         "lapin-one" => described(plain).with_headers(one_label()),
         other => bail!("there is no envelope {other}"),

@@ -17,7 +17,7 @@ const EACH: Duration = Duration::from_secs(2);
 const BODY_BYTES: usize = 600;
 
 pub(crate) fn measure(_: &mut Report) -> Result<()> {
-    let (count, elapsed) = verify_for_a_while()?;
+    let (count, elapsed) = verify_for(EACH)?;
     figure("verification, one core", count as f64 / elapsed.as_secs_f64(), "/s");
     for group in [1, 32, 256] {
         let rows = inserts_per_second(group)?;
@@ -26,8 +26,8 @@ pub(crate) fn measure(_: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// On one core: how many in how long.
-pub(crate) fn verify_for_a_while() -> Result<(u64, Duration)> {
+/// On one core, for so long: how many in how long.
+pub(crate) fn verify_for(duration: Duration) -> Result<(u64, Duration)> {
     let key = SigningKey::generate()?;
     let app: AppName = APP.parse()?;
     let mut keys = KeySet::default();
@@ -36,7 +36,7 @@ pub(crate) fn verify_for_a_while() -> Result<(u64, Duration)> {
     let body = BodyHash::of(&[b'x'; BODY_BYTES]);
     let jwt = key.sign(&json!({"iat": now.0 / 1_000_000, "request_body_sha256": body.to_string()}))?;
     let (started, rules, mut count) = (Instant::now(), Rules::default(), 0_u64);
-    while started.elapsed() < EACH {
+    while started.elapsed() < duration {
         let outcome = verify(&jwt, &body, &app, &keys, &rules, now);
         anyhow::ensure!(matches!(outcome, Outcome::Verified(_)), "{outcome:?}");
         count += 1;

@@ -12,6 +12,15 @@ use uuid::Uuid;
 use crate::child::Server;
 use crate::serve::APP;
 
+/// What stands between a name and the path of another build, as in `finlinkd-signed:/path/to/finlinkd`: so a change is
+/// compared with what was before, by turns.
+const OF_BUILD: char = ':';
+
+/// Whether a server of this name is the real binary.
+pub(crate) fn is_one(what: &str) -> bool {
+    [UNSIGNED, SIGNED].contains(&what.split(OF_BUILD).next().unwrap_or_default())
+}
+
 /// Without signatures.
 pub(crate) const UNSIGNED: &str = "finlinkd-unsigned";
 /// With them.
@@ -25,8 +34,12 @@ pub(crate) async fn ingress(what: &str, folder: &Path, url: &str, key: &str) -> 
     let mut setup = Setup::in_folder(folder).with("QUEUE__URL", url).with("APPS__BENCH__CLIENT_ID", "bench");
     // Where nobody listens: the keys in the folder are all that it gets.
     setup.set("INTERNAL__URL", "http://127.0.0.1:1");
-    if what == UNSIGNED {
+    let (mode, build) = what.split_once(OF_BUILD).map_or((what, None), |(mode, build)| (mode, Some(build)));
+    if mode == UNSIGNED {
         setup.set("VERIFICATION__MODE", "off");
+    }
+    if let Some(build) = build {
+        setup = setup.launched_by(&["sh", "-c", "shift; exec \"$0\" \"$@\"", build]);
     }
     let process = setup.run_role("ingress").await?;
     process.said("messages go to the broker").await?;

@@ -77,7 +77,7 @@ impl Bench {
     /// The same, before the broker at `url`.
     pub(crate) fn server_with(&self, what: &str, url: &str) -> Result<(Server, TempDir)> {
         let folder = TempDir::new()?;
-        if [real::UNSIGNED, real::SIGNED].contains(&what) {
+        if real::is_one(what) {
             let server = self.runtime.block_on(real::ingress(what, folder.path(), url, &self.key))?;
             return Ok((server, folder));
         }

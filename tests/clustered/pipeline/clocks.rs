@@ -9,6 +9,7 @@ use tests::feed::events_once;
 use tests::finlink::ConnectionStatus;
 use tests::looking::{array, counter, eventually};
 use tests::roles::role_of;
+use tests::sender::Sender;
 use tokio::task::block_in_place;
 
 use crate::database;
@@ -18,6 +19,39 @@ const ACCEPTED: &str = r#"finlinkd_ingress_requests_total{app="main",outcome="ac
 
 async fn start(cluster: &Cluster, name: &str, hours: i32) -> Finlinkd {
     with_a_clock_off_by(cluster.setup(name), hours).unwrap().run_role(role_of(name)).await.unwrap()
+}
+
+/// Sends until a webhook is verified at once: the ingress has heard of its key.
+async fn verified_at_once(sender: &Sender, ingress: &Finlinkd) -> String {
+    eventually("the ingress verifies", async || {
+        let receipt = sender.send(TOKENS[1]).await.unwrap();
+        match counter(ingress, ACCEPTED).await {
+            0 => Err("it keeps them as pending".to_owned()),
+            _ => Ok(receipt),
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ingress_that_can_ask_nobody_for_the_time_keeps_what_is_wrong_by_its_clock() {
+    const DAYS_BEHIND: i32 = -3 * 24;
+    let cluster = Cluster::shared().await;
+    cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
+    let (reconciler, ingress) = (cluster.start("reconciler-1").await, cluster.start("ingress-1").await);
+    let verified = verified_at_once(&cluster.sender(&ingress).await, &ingress).await;
+    ingress.stop().await.unwrap();
+    reconciler.stop().await.unwrap();
+
+    // It has the keys of before in its folder.
+    let ingress = start(&cluster, "ingress-1", DAYS_BEHIND).await;
+    let kept = cluster.sender(&ingress).await.send(TOKENS[0]).await.unwrap();
+    assert_eq!(counter(&ingress, ACCEPTED).await, 0);
+    let others = [cluster.start("reconciler-1").await, cluster.start("consumer-1").await];
+    cluster.person().finds_decided(&[verified, kept], &[]).await;
+    for process in others {
+        process.stop().await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,14 +77,7 @@ async fn hosts_whose_clocks_are_hours_apart_work_together() {
     // clock since it heard of that.
     let sender = cluster.sender(&behind).await;
     let kept = sender.send(TOKENS[1]).await.unwrap();
-    let verified = eventually("the ingress that is behind verifies", async || {
-        let receipt = sender.send(TOKENS[1]).await.unwrap();
-        match counter(&behind, ACCEPTED).await {
-            0 => Err("it keeps them as pending".to_owned()),
-            _ => Ok(receipt),
-        }
-    });
-    let verified = verified.await;
+    let verified = verified_at_once(&sender, &behind).await;
 
     // The standby's clock is four hours behind that of the one it stands in for, which died with the lease.
     let second = start(&cluster, "reconciler-2", -2).await;

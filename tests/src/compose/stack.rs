@@ -84,7 +84,7 @@ impl Stack {
     /// What the overriding file of a stack says of the build of its service `ingress`: compiled without optimisation, and
     /// with the network and the proxies of this machine, since a proxy may be on its loopback address.
     pub fn build_overriding() -> Value {
-        let arguments = ["OPT_LEVEL=0"].into_iter().chain(PROXIES);
+        let arguments = ["OPT_LEVEL=0", "LTO=off"].into_iter().chain(PROXIES);
         json!({ "network": "host", "args": arguments.collect::<Vec<_>>() })
     }
 

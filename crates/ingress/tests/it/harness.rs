@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use events::{AppName, BodyHash, UtcMicros};
 use ingress::{Error, Metrics, Outcome, Settings, Wiring};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use verification::{KeySet, KeySnapshot, Mode, Rules};
+use verification::{HeardTime, KeySet, KeySnapshot, Mode, Rules};
 
 use crate::raw::{Answer, Client};
 use crate::scripted::Scripted;
@@ -38,7 +38,9 @@ pub(crate) fn settings() -> Settings {
 /// A snapshot without keys, read now, of a source that heard of Finlink last at `at`.
 pub(crate) fn snapshot_answered(at: UtcMicros) -> KeySnapshot {
     let answered = [(app(), at)].into();
-    KeySnapshot { keys: Arc::default(), read_at: Some(UtcMicros::now()), answered: Arc::new(answered), time: None }
+    let now = UtcMicros::now();
+    let time = Some(HeardTime { at: now, heard: Instant::now() });
+    KeySnapshot { keys: Arc::default(), read_at: Some(now), answered: Arc::new(answered), time }
 }
 
 impl Receiver {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use events::{BodyHash, UtcMicros};
+use events::{BodyHash, UtcMicros, Verification};
 use ingress::Outcome;
 use serde_json::json;
 use verification::{HeardTime, Refusal};
@@ -111,6 +111,25 @@ async fn what_is_right_by_the_stores_clock_or_by_our_own_is_right() {
         }
         send(&receiver, &[&signed(wrong)]).await.is_problem(401);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_by_a_clock_that_nobody_vouches_for_is_kept_as_if_its_key_were_unknown() {
+    const DAYS: i64 = 2 * 24 * 3600;
+    let (receiver, forger) = (Receiver::start(), Signer::generate());
+    receiver.keys.send_modify(|snapshot| snapshot.time = None);
+    for iat in [seconds() - DAYS, seconds() + DAYS] {
+        let signed = receiver.signature_with(&json!({"iat": iat}));
+        assert_eq!(send(&receiver, &[&signed]).await.status, 200);
+        let verification = receiver.queue.webhooks().last().unwrap().verification.clone();
+        assert_eq!(verification, Verification::Pending { kid: receiver.signer.kid, jwt: signed });
+        // Neither by another key, nor with another body, nor malformed.
+        let forged = forger.sign(&receiver.signer.header(), &json!({"iat": iat}));
+        send(&receiver, &[&forged]).await.is_problem(401);
+    }
+    let signed = receiver.signature_with(&json!({"iat": seconds() - DAYS, "request_body_sha256": "00"}));
+    send(&receiver, &[&signed]).await.is_problem(401);
+    assert_eq!(receiver.queue.webhooks().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

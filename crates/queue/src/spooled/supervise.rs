@@ -56,12 +56,13 @@ impl Core {
     /// Finds out the state and says it, in the log too where it is another kind of state than before.
     pub(super) fn judge(&self) {
         let now = self.current_state();
-        let before = self.state.borrow().clone();
-        if before == now {
+        if *self.state.borrow() == now {
             return;
         }
+        // Whoever reads the log may ask for the state at once.
+        let before = self.state.send_replace(now.clone());
         if std::mem::discriminant(&before) != std::mem::discriminant(&now) {
-            match &now {
+            match now {
                 QueueState::Ready => info!("messages go to the broker"),
                 QueueState::Starting => {}
                 QueueState::Degraded(reason) => warn!(reason, "messages go to the spool"),
@@ -70,7 +71,6 @@ impl Core {
                 }
             }
         }
-        self.state.send_replace(now);
     }
 
     fn current_state(&self) -> QueueState {

@@ -166,6 +166,38 @@ pub async fn any_history_is_rebuilt(engine: &dyn Engine) {
     assert_eq!(compared, same(u64::from(CONNECTIONS)), "{told}");
 }
 
+/// Whatever three reads after the first one tell, in every order in which they can be judged.
+pub async fn every_short_history_is_rebuilt(engine: &dyn Engine) {
+    const ANSWERS: [Answered; 4] = [Answered::Found(1), Answered::Found(3), Answered::NotFound, Answered::NotListed];
+    const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    const APART_SECONDS: u64 = 700;
+    let world = World::open_with(engine, Rules { deletions_at_once_max: u64::MAX, ..Rules::default() }).await;
+    world.sweep(0).await;
+    let told = ANSWERS.into_iter().flat_map(|a| ANSWERS.into_iter().flat_map(move |b| ANSWERS.map(|c| [a, b, c])));
+    let told: Vec<_> = told.flat_map(|answers| ORDERS.map(|order| (answers, order))).collect();
+    let histories: Vec<_> = (1..)
+        .zip(&told)
+        .map(|(n, (answers, order))| {
+            let reads = reads(n, &answers.map(|answered| (answered, APART_SECONDS, 0)));
+            [0].into_iter().chain(order.map(|place| place + 1)).map(|place| reads[place].clone()).collect::<Vec<_>>()
+        })
+        .collect();
+    for judged in 0..=ORDERS[0].len() {
+        let all: Vec<_> = histories.iter().map(|reads| reads[judged].clone()).collect();
+        world.observe(&all, 5000 + judged as u64).await;
+    }
+    let compared = compare(&world.stores).await;
+    let differing: Vec<_> = compared
+        .differences
+        .iter()
+        .map(|difference| {
+            let place = (1..).zip(&told).find(|(n, _)| token(*n) == difference.token);
+            format!("{difference:?}: {:?}", place.map(|(_, told)| told))
+        })
+        .collect();
+    assert_eq!(compared, same(told.len() as u64), "{differing:#?}");
+}
+
 /// By token, those of an app.
 pub async fn connections_are_compared_by_filter_and_page(engine: &dyn Engine) {
     let world = World::swept(engine).await;
