@@ -6,16 +6,17 @@ use anyhow::{Context, Result};
 use tests::load::Pace;
 use tests::servers::{RabbitMq, RabbitMqOptions};
 
-use crate::contest::{Contest, Turn};
+use crate::contest::{Contest, Figure, Turn};
 use crate::real;
 use crate::receiver::Bench;
 
 /// What is compared.
-const RATIOS: [(&str, fn(&Turn) -> f64); 3] =
+const RATIOS: [(&str, Figure); 3] =
     [("per second", |turn| turn.per_second), ("p99", |turn| turn.p99_ms), ("processor time", Turn::used_us)];
 
-/// Connections, with commas, `256@3000` for so many requests a second instead of as many as it takes, and names: those of servers, or of parts alone. Every ratio is to the first of them. A name of the real
-/// binary may be followed by a colon and the path of another build of it.
+/// Connections, with commas, and names: those of servers, or of parts alone. Every ratio is to the first of them. `256@3000` is so
+/// many requests a second instead of as many as are taken. A name of the real binary may be followed by a colon and the path of
+/// another build of it.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let (connections, names) = arguments.split_first().context("say how many connections, and who is compared")?;
     // They are needed as long as this program runs.
@@ -34,7 +35,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             contest.show(name, &format!("{name}, {connections}"))?;
             for (what, get) in RATIOS {
                 let ratio = contest.ratio(name, names[0], get)?;
-                println!("{:<64} {ratio:>12.2}", format!("  {what}, / {}", names[0]));
+                // Not every part alone has every figure.
+                if ratio.is_finite() {
+                    println!("{:<64} {ratio:>12.2}", format!("  {what}, / {}", names[0]));
+                }
             }
         }
     }

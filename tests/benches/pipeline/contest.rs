@@ -45,6 +45,9 @@ impl Turn {
     }
 }
 
+/// One of its figures.
+pub(crate) type Figure = fn(&Turn) -> f64;
+
 /// One of those who are compared.
 struct Contender {
     what: &'static str,
@@ -56,7 +59,7 @@ enum Kind {
     /// And its folder, for as long as it runs.
     Server(Server, #[expect(dead_code, reason = "it goes with the server")] TempDir),
     /// A part alone, which is its own load: what it uses of the processor counts as the load's.
-    Publisher(BasicProperties),
+    Publisher(Box<BasicProperties>),
     Verification,
 }
 
@@ -71,8 +74,8 @@ impl<'a> Contest<'a> {
     pub(crate) fn new(bench: &'a Bench, broker: &'a RabbitMq, names: &[&'static str]) -> Result<Self> {
         let contender = |what: &'static str| {
             let kind = match what {
-                BARE => Kind::Publisher(BasicProperties::default().with_delivery_mode(2)),
-                BARE_LABELLED => Kind::Publisher(envelopes::named(envelopes::LABELLED)?),
+                BARE => Kind::Publisher(Box::new(BasicProperties::default().with_delivery_mode(2))),
+                BARE_LABELLED => Kind::Publisher(Box::new(envelopes::named(envelopes::LABELLED)?)),
                 VERIFICATION => Kind::Verification,
                 server => {
                     let (server, folder) = bench.server_with(server, &broker.url())?;
@@ -107,7 +110,7 @@ impl<'a> Contest<'a> {
 
     /// Prints the medians of one.
     pub(crate) fn show(&self, what: &str, title: &str) -> Result<()> {
-        let of = |get: fn(&Turn) -> f64| self.median(what, get);
+        let of = |get: Figure| self.median(what, get);
         figure(title, of(|turn| turn.per_second)?, "/s");
         let p99 = of(|turn| turn.p99_ms)?;
         if p99 > 0.0 {
@@ -125,12 +128,12 @@ impl<'a> Contest<'a> {
     }
 
     /// The median of a figure.
-    pub(crate) fn median(&self, what: &str, get: fn(&Turn) -> f64) -> Result<f64> {
+    pub(crate) fn median(&self, what: &str, get: Figure) -> Result<f64> {
         Ok(median(self.turns(what)?.iter().map(get).collect()))
     }
 
     /// One against another, turn by turn.
-    pub(crate) fn ratio(&self, one: &str, other: &str, get: fn(&Turn) -> f64) -> Result<f64> {
+    pub(crate) fn ratio(&self, one: &str, other: &str, get: Figure) -> Result<f64> {
         let pairs = self.turns(one)?.iter().zip(self.turns(other)?);
         Ok(median(pairs.map(|(one, other)| get(one) / get(other)).collect()))
     }
