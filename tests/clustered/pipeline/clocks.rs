@@ -38,7 +38,8 @@ async fn an_ingress_that_can_ask_nobody_for_the_time_keeps_what_is_wrong_by_its_
     const DAYS_BEHIND: i32 = -3 * 24;
     let cluster = Cluster::shared().await;
     cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
-    let (reconciler, ingress) = (cluster.start("reconciler-1").await, cluster.start("ingress-1").await);
+    let reconciler = cluster.start("reconciler-1").await;
+    let (consumer, ingress) = (cluster.start("consumer-1").await, cluster.start("ingress-1").await);
     let verified = verified_at_once(&cluster.sender(&ingress).await, &ingress).await;
     ingress.stop().await.unwrap();
     reconciler.stop().await.unwrap();
@@ -47,9 +48,9 @@ async fn an_ingress_that_can_ask_nobody_for_the_time_keeps_what_is_wrong_by_its_
     let ingress = start(&cluster, "ingress-1", DAYS_BEHIND).await;
     let kept = cluster.sender(&ingress).await.send(TOKENS[0]).await.unwrap();
     assert_eq!(counter(&ingress, ACCEPTED).await, 0);
-    let others = [cluster.start("reconciler-1").await, cluster.start("consumer-1").await];
+    let reconciler = cluster.start("reconciler-1").await;
     cluster.person().finds_decided(&[verified, kept], &[]).await;
-    for process in others {
+    for process in [ingress, consumer, reconciler] {
         process.stop().await.unwrap();
     }
 }

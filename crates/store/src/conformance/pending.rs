@@ -1,5 +1,8 @@
 //! Webhooks that wait for their key (R10).
 
+use std::time::Duration;
+
+use events::UtcMicros;
 use uuid::Uuid;
 
 use super::Engine;
@@ -122,11 +125,16 @@ pub async fn unknown_keys_come_by_how_many_wait_for_them_or_by_how_long(engine: 
 /// R10: after 25 hours a webhook whose key could not be asked for is rejected.
 pub async fn old_pending_webhooks_are_found_whatever_their_key(engine: &dyn Engine) {
     let world = World::swept(engine).await;
-    let old = [webhook(names(&[1]), pending(8), at(1)), webhook(names(&[1]), pending(9), at(2))];
+    let received = |seconds| UtcMicros(0).plus(Duration::from_secs(seconds));
+    let old = [webhook(names(&[1]), pending(8), received(1)), webhook(names(&[1]), pending(9), received(2))];
     world.record(&old).await;
-    world.record(&[webhook(names(&[1]), pending(9), at(3))]).await;
-    let before = world.stores.refresh.pending_before(&app(), at(3), 10).await.unwrap();
-    let receipts: Vec<_> = before.iter().map(|pending| pending.receipt).collect();
+    let now = world.store_time().await;
+    // Their receivers' clocks are years ahead, and years behind.
+    world.record(&[webhook(names(&[1]), pending(9), now.plus(Duration::from_hours(24 * 365)))]).await;
+    let before = world.store_time().await;
+    world.record(&[webhook(names(&[1]), pending(9), received(3))]).await;
+    let found = world.stores.refresh.pending_before(&app(), before, 10).await.unwrap();
+    let receipts: Vec<_> = found.iter().map(|pending| pending.receipt).collect();
     assert_eq!(receipts, old.each_ref().map(|reading| reading.webhook.receipt));
-    assert_eq!(world.stores.refresh.pending_before(&app(), at(3), 1).await.unwrap().len(), 1);
+    assert_eq!(world.stores.refresh.pending_before(&app(), before, 1).await.unwrap().len(), 1);
 }

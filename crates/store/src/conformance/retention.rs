@@ -32,11 +32,6 @@ fn drawn_at(reading: Reading, place: u128) -> Reading {
 }
 
 impl World {
-    /// The store's time: what is recorded so far is older, and what will be is not.
-    async fn store_time(&self) -> UtcMicros {
-        self.stores.refresh.time().await.unwrap()
-    }
-
     async fn purge(&self, before: UtcMicros) -> PurgedDeliveries {
         self.purge_as(&self.lease, before).await
     }

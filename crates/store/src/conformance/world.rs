@@ -116,6 +116,11 @@ pub(super) struct World {
 }
 
 impl World {
+    /// The store's time: what is recorded so far is older, and what will be is not.
+    pub(super) async fn store_time(&self) -> UtcMicros {
+        self.stores.refresh.time().await.unwrap()
+    }
+
     pub(super) async fn open(engine: &dyn Engine) -> Self {
         Self::open_with(engine, Rules::default()).await
     }

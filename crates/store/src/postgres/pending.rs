@@ -27,7 +27,7 @@ pub(super) async fn of_kid(
     columns::all(&session.query(pending, &[&app.as_str(), &kid, &limit]).await?, pending_row)
 }
 
-/// Those received before `before`, oldest first.
+/// Those received and recorded before `before`, oldest first.
 pub(super) async fn before(
     session: &Session,
     app: &AppName,
@@ -36,7 +36,8 @@ pub(super) async fn before(
 ) -> Result<Vec<PendingWebhook>, Fault> {
     let pending = "SELECT receipt, signature, sha256, received_at
         FROM deliveries JOIN bodies ON bodies.id = deliveries.body_id
-        WHERE deliveries.app = $1 AND received_at < $2 AND verification = 'pending'
+        WHERE deliveries.app = $1 AND received_at < $2 AND coalesce(recorded_at, received_at) < $2
+            AND verification = 'pending'
         ORDER BY received_at, receipt LIMIT $3";
     columns::all(&session.query(pending, &[&app.as_str(), &before.0, &limit]).await?, pending_row)
 }

@@ -29,7 +29,7 @@ pub(super) fn of_kid(
         .collect()
 }
 
-/// Those received before `before`, oldest first.
+/// Those received and recorded before `before`, oldest first.
 pub(super) fn before(
     connection: &Connection,
     app: &AppName,
@@ -40,7 +40,8 @@ pub(super) fn before(
         .prepare_cached(
             "SELECT receipt, signature, sha256, received_at
              FROM deliveries JOIN bodies ON bodies.id = deliveries.body_id
-             WHERE deliveries.app = ?1 AND received_at < ?2 AND verification = 'pending'
+             WHERE deliveries.app = ?1 AND received_at < ?2 AND coalesce(recorded_at, received_at) < ?2
+                 AND verification = 'pending'
              ORDER BY received_at, receipt LIMIT ?3",
         )?
         .query_map(params![app.as_str(), before.0, limit as i64], pending_row)?
