@@ -8,7 +8,7 @@ use verification::Refusal;
 pub enum Outcome {
     /// Durable; its signature is good, or nobody was to look.
     Accepted,
-    /// Durable; its key is not known yet.
+    /// Durable; its key is not known yet, or nobody has told this ingress the time.
     Pending,
     /// The path names no app that is set up.
     UnknownApp,

@@ -1,7 +1,7 @@
 //! Pending webhooks decided (R10): by the key once it is known, by Finlink's word that there is none, or by time.
 //!
-//! Each is judged at the time it was received, however long its key took to come; one that its receiver dated wrongly, as if it
-//! came now.
+//! Each is judged at the time it was received, however long its key took to come; one that its receiver dated wrongly, at the
+//! time it was recorded.
 
 use events::{AppName, UtcMicros};
 use serde_json::Value;
@@ -37,7 +37,7 @@ impl Reconciler {
         self.decide_pending(turn, kid, |_| Decision::Rejected("Finlink has no such key".to_owned())).await
     }
 
-    /// Rejects what waited too long for any key.
+    /// Rejects what waited too long for its key.
     pub(crate) async fn reject_overdue(&self, turn: &Turn) -> Result<(), StoreError> {
         let Shared { app, refresh, rules, .. } = &*self.shared;
         let before = turn.clock.now().minus(rules.pending_for_max);
@@ -92,7 +92,7 @@ fn judge(webhook: &PendingWebhook, app: &AppName, keys: &KeySet, rules: &Rules, 
     let at = |time| verify(&webhook.jwt, &webhook.body_sha256, app, keys, rules, time);
     let outcome = match at(webhook.received_at) {
         // The clock of its receiver may have been off, and decides nothing.
-        Outcome::Refused(refusal) if refusal.is_of_time() => at(now),
+        Outcome::Refused(refusal) if refusal.is_of_time() => at(webhook.recorded_at.unwrap_or(now)),
         outcome => outcome,
     };
     match outcome {

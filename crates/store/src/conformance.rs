@@ -138,7 +138,7 @@ macro_rules! conformance_tests {
             pending::keys_are_waited_for_until_all_is_decided,
             pending::a_404_for_a_key_is_counted,
             pending::unknown_keys_come_by_how_many_wait_for_them_or_by_how_long,
-            pending::old_pending_webhooks_are_found_whatever_their_key,
+            pending::old_pending_webhooks_of_unknown_keys_are_found,
             keys::a_key_is_learned_and_forgotten,
             keys::finlink_can_be_asked_for_keys_while_its_answers_say_so,
             keys::a_session_is_kept_per_secret,

@@ -166,6 +166,8 @@ pub struct PendingWebhook {
     pub body_sha256: events::BodyHash,
     /// When it was received: its age is judged at that time (R10).
     pub received_at: UtcMicros,
+    /// When it was recorded, by the store's clock; `None` where a program of an older version recorded it.
+    pub recorded_at: Option<UtcMicros>,
 }
 
 /// What is decided about a pending webhook.
@@ -351,8 +353,8 @@ pub trait Refresh: Send + Sync {
     /// Pending webhooks of a key, oldest first.
     async fn pending(&self, app: &AppName, kid: Uuid, limit: usize) -> Result<Vec<PendingWebhook>, StoreError>;
 
-    /// Pending webhooks that are older than `before` both by their receiver's clock and by when the store recorded them, whatever
-    /// their key: a receiver's clock that is behind makes none old (R1).
+    /// Pending webhooks of unknown keys that are older than `before` both by their receiver's clock and by when the store recorded
+    /// them: a receiver's clock that is behind makes none old (R1).
     async fn pending_before(
         &self,
         app: &AppName,

@@ -37,14 +37,14 @@ impl Server {
         usage::cpu_time(self.process_id)
     }
 
-    /// Resident memory now, in MiB.
+    /// Its highest resident memory so far, in MiB.
     pub(crate) fn resident_mib(&self) -> Result<f64> {
         resident_mib(self.process_id)
     }
 }
 
 fn resident_mib(process_id: u32) -> Result<f64> {
-    Ok(usage::resident_bytes(process_id)? as f64 / f64::from(1 << 20))
+    Ok(usage::highest_resident_bytes(process_id)? as f64 / f64::from(1 << 20))
 }
 
 /// A running process; killed when dropped.
@@ -71,7 +71,7 @@ impl Process {
         usage::cpu_time(self.0.id())
     }
 
-    /// Resident memory now, in MiB.
+    /// Its highest resident memory so far, in MiB.
     pub(crate) fn resident_mib(&self) -> Result<f64> {
         resident_mib(self.0.id())
     }

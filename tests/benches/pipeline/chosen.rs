@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             for (what, get) in RATIOS {
                 let ratio = contest.ratio(name, names[0], get)?;
                 // Not every part alone has every figure.
-                if ratio.is_finite() {
+                if ratio.is_normal() {
                     println!("{:<64} {ratio:>12.2}", format!("  {what}, / {}", names[0]));
                 }
             }

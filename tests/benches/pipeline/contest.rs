@@ -93,7 +93,7 @@ impl<'a> Contest<'a> {
         self.run_at(connections, Pace::Closed)
     }
 
-    /// The same at a pace; the bare publisher knows none.
+    /// The same at a pace; the parts alone know none.
     pub(crate) fn run_at(&mut self, connections: usize, pace: Pace) -> Result<()> {
         let count = self.contenders.len();
         self.contenders.iter_mut().for_each(|contender| contender.turns.clear());

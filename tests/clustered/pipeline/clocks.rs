@@ -35,22 +35,30 @@ async fn verified_at_once(sender: &Sender, ingress: &Finlinkd) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ingress_that_can_ask_nobody_for_the_time_keeps_what_is_wrong_by_its_clock() {
-    const DAYS_BEHIND: i32 = -3 * 24;
+    const DAYS: i32 = 3 * 24;
     let cluster = Cluster::shared().await;
     cluster.put_all(&TOKENS.map(ConnectionStatus::ready));
     let reconciler = cluster.start("reconciler-1").await;
     let (consumer, ingress) = (cluster.start("consumer-1").await, cluster.start("ingress-1").await);
-    let verified = verified_at_once(&cluster.sender(&ingress).await, &ingress).await;
+    let mut receipts = vec![verified_at_once(&cluster.sender(&ingress).await, &ingress).await];
+    let keys = cluster.folder_of("ingress-1").join("keys.json");
+    eventually("the key is on disk", async || {
+        let kept = std::fs::read_to_string(&keys).unwrap_or_default();
+        if kept.contains("P-256") { Ok(()) } else { Err(kept) }
+    })
+    .await;
     ingress.stop().await.unwrap();
     reconciler.stop().await.unwrap();
 
-    // It has the keys of before in its folder.
-    let ingress = start(&cluster, "ingress-1", DAYS_BEHIND).await;
-    let kept = cluster.sender(&ingress).await.send(TOKENS[0]).await.unwrap();
-    assert_eq!(counter(&ingress, ACCEPTED).await, 0);
+    for off in [-DAYS, DAYS] {
+        let ingress = start(&cluster, "ingress-1", off).await;
+        receipts.push(cluster.sender(&ingress).await.send(TOKENS[0]).await.unwrap());
+        assert_eq!(counter(&ingress, ACCEPTED).await, 0, "it is kept, not accepted");
+        ingress.stop().await.unwrap();
+    }
     let reconciler = cluster.start("reconciler-1").await;
-    cluster.person().finds_decided(&[verified, kept], &[]).await;
-    for process in [ingress, consumer, reconciler] {
+    cluster.person().finds_decided(&receipts, &[]).await;
+    for process in [consumer, reconciler] {
         process.stop().await.unwrap();
     }
 }

@@ -1,4 +1,6 @@
 //! Webhooks of unknown keys: decided once the key is learned, rejected when there is none, and bounded in what they cost.
+//!
+//! Where it matters when something was recorded, time begins now: the store says that by the real time.
 
 use std::time::Duration;
 
@@ -62,26 +64,39 @@ async fn a_webhook_is_judged_at_the_time_it_was_received() {
 #[tokio::test]
 async fn a_receiver_whose_clock_is_off_costs_no_webhook() {
     let mut rig = Rig::new().await;
+    rig.now = UtcMicros::now();
     let mut reconciler = rig.reconciler();
     rig.settle(&mut reconciler).await;
     let key = SigningKey::new();
     let right = rig.now;
-    let mut receipts = Vec::new();
     let days = Duration::from_hours(72);
-    for received_at in [right.minus(Duration::from_hours(3)), right.minus(days), right.plus(days)] {
-        let jwt = key.jwt(b"{}", right);
-        rig.now = received_at;
-        receipts.push(rig.record(b"{}", events::Verification::Pending { kid: key.kid, jwt }).await);
-    }
-    rig.now = right;
-    let jwt = key.jwt(b"{}", right.plus(Duration::from_hours(1)));
-    let by_no_clock = rig.record(b"{}", events::Verification::Pending { kid: key.kid, jwt }).await;
+    let receive = async |rig: &mut Rig, issued_at| {
+        let mut receipts = Vec::new();
+        for received_at in [right.minus(Duration::from_hours(3)), right.minus(days), right.plus(days)] {
+            let jwt = key.jwt(b"{}", issued_at);
+            rig.now = received_at;
+            receipts.push(rig.record(b"{}", events::Verification::Pending { kid: key.kid, jwt }).await);
+        }
+        rig.now = right;
+        receipts
+    };
+    let good = receive(&mut rig, right).await;
+    let by_no_clock = receive(&mut rig, right.plus(Duration::from_hours(1))).await;
     rig.finlink.state().keys.insert(key.kid, key.jwk());
     rig.pass(&mut reconciler, Duration::from_mins(10), Duration::from_mins(1)).await;
-    for receipt in receipts {
+    for (receipts, word) in [(good, "verified"), (by_no_clock, "rejected")] {
+        for receipt in receipts {
+            assert_eq!(rig.verification(receipt).await, word);
+        }
+    }
+
+    // Of a key that is known, while no reconciler runs for more than a day; the sender had repeated it for almost a day before.
+    let late = receive(&mut rig, right.minus(Duration::from_hours(24))).await;
+    rig.later(Duration::from_hours(48));
+    rig.settle(&mut reconciler).await;
+    for receipt in late {
         assert_eq!(rig.verification(receipt).await, "verified");
     }
-    assert_eq!(rig.verification(by_no_clock).await, "rejected");
 }
 
 #[tokio::test]
@@ -102,7 +117,6 @@ async fn a_key_that_finlink_denies_three_times_in_ten_minutes_rejects() {
 #[tokio::test]
 async fn what_no_key_came_for_in_time_is_rejected() {
     let mut rig = Rig::new().await;
-    // The store says when something was recorded, by the real time.
     rig.now = UtcMicros::now();
     let mut reconciler = rig.reconciler();
     rig.settle(&mut reconciler).await;

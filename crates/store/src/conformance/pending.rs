@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use events::UtcMicros;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::Engine;
 use super::world::{World, again, app, at, names, pending, webhook};
-use crate::{Decision, DeliveryFilter, KidOrder, Reading, Ruling};
+use crate::{Decision, DeliveryFilter, KidOrder, Reading, Ruling, StoredKey};
 
 fn verified(reading: &Reading, binds_body: bool) -> Ruling {
     Ruling { receipt: reading.webhook.receipt, decision: Decision::Verified { binds_body } }
@@ -123,7 +124,7 @@ pub async fn unknown_keys_come_by_how_many_wait_for_them_or_by_how_long(engine: 
 }
 
 /// R10: after 25 hours a webhook whose key could not be asked for is rejected.
-pub async fn old_pending_webhooks_are_found_whatever_their_key(engine: &dyn Engine) {
+pub async fn old_pending_webhooks_of_unknown_keys_are_found(engine: &dyn Engine) {
     let world = World::swept(engine).await;
     let received = |seconds| UtcMicros(0).plus(Duration::from_secs(seconds));
     let old = [webhook(names(&[1]), pending(8), received(1)), webhook(names(&[1]), pending(9), received(2))];
@@ -137,4 +138,9 @@ pub async fn old_pending_webhooks_are_found_whatever_their_key(engine: &dyn Engi
     let receipts: Vec<_> = found.iter().map(|pending| pending.receipt).collect();
     assert_eq!(receipts, old.each_ref().map(|reading| reading.webhook.receipt));
     assert_eq!(world.stores.refresh.pending_before(&app(), before, 1).await.unwrap().len(), 1);
+    // They are about to be decided by it.
+    let key = StoredKey { kid: Uuid::from_u128(8), jwk: json!({"crv": "P-256"}), read_at: now };
+    world.stores.refresh.learn_key(&world.lease, &key).await.unwrap();
+    let found = world.stores.refresh.pending_before(&app(), before, 10).await.unwrap();
+    assert_eq!(found.iter().map(|pending| pending.receipt).collect::<Vec<_>>(), receipts[1..]);
 }

@@ -20,24 +20,25 @@ pub(super) async fn of_kid(
     kid: Uuid,
     limit: i64,
 ) -> Result<Vec<PendingWebhook>, Fault> {
-    let pending = "SELECT receipt, signature, sha256, received_at
+    let pending = "SELECT receipt, signature, sha256, received_at, recorded_at
         FROM deliveries JOIN bodies ON bodies.id = deliveries.body_id
         WHERE deliveries.app = $1 AND kid = $2 AND verification = 'pending'
         ORDER BY receipt LIMIT $3";
     columns::all(&session.query(pending, &[&app.as_str(), &kid, &limit]).await?, pending_row)
 }
 
-/// Those received and recorded before `before`, oldest first.
+/// Those of unknown keys that were received and recorded before `before`, oldest first.
 pub(super) async fn before(
     session: &Session,
     app: &AppName,
     before: UtcMicros,
     limit: i64,
 ) -> Result<Vec<PendingWebhook>, Fault> {
-    let pending = "SELECT receipt, signature, sha256, received_at
+    let pending = "SELECT receipt, signature, sha256, received_at, recorded_at
         FROM deliveries JOIN bodies ON bodies.id = deliveries.body_id
         WHERE deliveries.app = $1 AND received_at < $2 AND coalesce(recorded_at, received_at) < $2
-            AND verification = 'pending'
+            AND verification = 'pending' AND NOT EXISTS (SELECT FROM keys
+                WHERE keys.app = deliveries.app AND keys.kid = deliveries.kid AND jwk IS NOT NULL)
         ORDER BY received_at, receipt LIMIT $3";
     columns::all(&session.query(pending, &[&app.as_str(), &before.0, &limit]).await?, pending_row)
 }
@@ -48,6 +49,7 @@ fn pending_row(row: &Row) -> Result<PendingWebhook, Fault> {
         jwt: columns::get(row, 1)?,
         body_sha256: columns::hash(row, 2)?,
         received_at: columns::time(row, 3)?,
+        recorded_at: columns::time_option(row, 4)?,
     })
 }
 

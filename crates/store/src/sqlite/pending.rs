@@ -20,7 +20,7 @@ pub(super) fn of_kid(
 ) -> SqlResult<Vec<PendingWebhook>> {
     connection
         .prepare_cached(
-            "SELECT receipt, signature, sha256, received_at
+            "SELECT receipt, signature, sha256, received_at, recorded_at
              FROM deliveries JOIN bodies ON bodies.id = deliveries.body_id
              WHERE deliveries.app = ?1 AND kid = ?2 AND verification = 'pending'
              ORDER BY receipt LIMIT ?3",
@@ -29,7 +29,7 @@ pub(super) fn of_kid(
         .collect()
 }
 
-/// Those received and recorded before `before`, oldest first.
+/// Those of unknown keys that were received and recorded before `before`, oldest first.
 pub(super) fn before(
     connection: &Connection,
     app: &AppName,
@@ -38,10 +38,11 @@ pub(super) fn before(
 ) -> SqlResult<Vec<PendingWebhook>> {
     connection
         .prepare_cached(
-            "SELECT receipt, signature, sha256, received_at
+            "SELECT receipt, signature, sha256, received_at, recorded_at
              FROM deliveries JOIN bodies ON bodies.id = deliveries.body_id
              WHERE deliveries.app = ?1 AND received_at < ?2 AND coalesce(recorded_at, received_at) < ?2
-                 AND verification = 'pending'
+                 AND verification = 'pending' AND NOT EXISTS (SELECT 1 FROM keys
+                     WHERE keys.app = deliveries.app AND keys.kid = deliveries.kid AND jwk IS NOT NULL)
              ORDER BY received_at, receipt LIMIT ?3",
         )?
         .query_map(params![app.as_str(), before.0, limit as i64], pending_row)?
@@ -54,6 +55,7 @@ fn pending_row(row: &Row<'_>) -> SqlResult<PendingWebhook> {
         jwt: row.get(1)?,
         body_sha256: events::BodyHash(row.get(2)?),
         received_at: columns::time(row, 3)?,
+        recorded_at: columns::time_option(row, 4)?,
     })
 }
 
