@@ -51,7 +51,7 @@ pub enum Verification {
         /// may be anyone's.
         binds_body: bool,
     },
-    /// Signed by a key not known yet, or at a time that its receiver cannot judge; the reconciler learns the key and decides (R10).
+    /// Signed by a key not known yet, or at a time that its receiver cannot judge; the reconciler decides (R10).
     Pending {
         /// The key to ask for.
         kid: Uuid,

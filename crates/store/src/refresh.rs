@@ -353,8 +353,8 @@ pub trait Refresh: Send + Sync {
     /// Pending webhooks of a key, oldest first.
     async fn pending(&self, app: &AppName, kid: Uuid, limit: usize) -> Result<Vec<PendingWebhook>, StoreError>;
 
-    /// Pending webhooks of unknown keys that are older than `before` both by their receiver's clock and by when the store recorded
-    /// them: a receiver's clock that is behind makes none old (R1).
+    /// Pending webhooks of unknown keys that are older than `before` both by their receiver's clock and by when the store
+    /// recorded them: a receiver's clock that is behind makes none old (R1).
     async fn pending_before(
         &self,
         app: &AppName,

@@ -14,9 +14,9 @@ use crate::receiver::Bench;
 const RATIOS: [(&str, Figure); 3] =
     [("per second", |turn| turn.per_second), ("p99", |turn| turn.p99_ms), ("processor time", Turn::used_us)];
 
-/// Connections, with commas, and names: those of servers, or of parts alone. Every ratio is to the first of them. `256@3000` is so
-/// many requests a second instead of as many as are taken. A name of the real binary may be followed by a colon and the path of
-/// another build of it.
+/// Connections, with commas, and names: those of servers, or of parts alone. Every ratio is to the first of them. `256@3000` is
+/// so many requests a second instead of as many as are taken. A name of the real binary may be followed by a colon and the path
+/// of another build of it.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let (connections, names) = arguments.split_first().context("say how many connections, and who is compared")?;
     // They are needed as long as this program runs.

@@ -57,7 +57,7 @@ struct Contender {
 
 enum Kind {
     /// And its folder, for as long as it runs.
-    Server(Server, #[expect(dead_code, reason = "it goes with the server")] TempDir),
+    Server((Server, TempDir)),
     /// A part alone, which is its own load: what it uses of the processor counts as the load's.
     Publisher(Box<BasicProperties>),
     Verification,
@@ -77,10 +77,7 @@ impl<'a> Contest<'a> {
                 BARE => Kind::Publisher(Box::new(BasicProperties::default().with_delivery_mode(2))),
                 BARE_LABELLED => Kind::Publisher(Box::new(envelopes::named(envelopes::LABELLED)?)),
                 VERIFICATION => Kind::Verification,
-                server => {
-                    let (server, folder) = bench.server_with(server, &broker.url())?;
-                    Kind::Server(server, folder)
-                }
+                server => Kind::Server(bench.server_with(server, &broker.url())?),
             };
             Ok(Contender { what, kind, turns: Vec::new() })
         };
@@ -140,31 +137,38 @@ impl<'a> Contest<'a> {
 
     /// The server of a contender.
     pub(crate) fn server(&self, what: &str) -> Result<&Server> {
-        let contender = self.contenders.iter().find(|contender| contender.what == what);
-        match contender.map(|contender| &contender.kind) {
-            Some(Kind::Server(server, _)) => Ok(server),
-            _ => bail!("{what} is no server here"),
+        match &self.contender(what)?.kind {
+            Kind::Server((server, _)) => Ok(server),
+            Kind::Publisher(_) | Kind::Verification => bail!("{what} is no server"),
         }
     }
 
     /// What one reached, turn by turn.
     pub(crate) fn turns(&self, what: &str) -> Result<&[Turn]> {
-        let contender = self.contenders.iter().find(|contender| contender.what == what);
-        Ok(&contender.context("no such contender")?.turns)
+        Ok(&self.contender(what)?.turns)
+    }
+
+    fn contender(&self, what: &str) -> Result<&Contender> {
+        let mut all = self.contenders.iter();
+        all.find(|contender| contender.what == what).with_context(|| format!("{what} is not among the contenders"))
     }
 
     fn turn(&self, contender: &Contender, connections: usize, pace: Pace) -> Result<Turn> {
         let Self { bench, broker, .. } = self;
         bench.block_on(bare::purge(&broker.url()))?;
-        let alone = Uses::now(broker, Duration::ZERO)?;
-        let (done, elapsed) = match &contender.kind {
-            Kind::Server(server, _) => return self.turn_of(server, connections, pace),
+        match &contender.kind {
+            Kind::Server((server, _)) => self.turn_of(server, connections, pace),
             Kind::Publisher(properties) => {
-                bench.block_on(bare::publish(&broker.url(), properties, connections, TURN))?
+                self.turn_alone(|| bench.block_on(bare::publish(&broker.url(), properties, connections, TURN)))
             }
-            Kind::Verification => verify_for(TURN)?,
-        };
-        Uses::now(broker, Duration::ZERO)?.since(&alone, done, elapsed, 0.0)
+            Kind::Verification => self.turn_alone(|| verify_for(TURN)),
+        }
+    }
+
+    fn turn_alone(&self, part: impl FnOnce() -> Result<(u64, Duration)>) -> Result<Turn> {
+        let before = Uses::now(self.broker, Duration::ZERO)?;
+        let (done, elapsed) = part()?;
+        Uses::now(self.broker, Duration::ZERO)?.since(&before, done, elapsed, 0.0)
     }
 
     fn turn_of(&self, server: &Server, connections: usize, pace: Pace) -> Result<Turn> {

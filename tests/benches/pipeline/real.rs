@@ -18,7 +18,12 @@ const OF_BUILD: char = ':';
 
 /// Whether a server of this name is the real binary.
 pub(crate) fn is_one(what: &str) -> bool {
-    [UNSIGNED, SIGNED].contains(&what.split(OF_BUILD).next().unwrap_or_default())
+    [UNSIGNED, SIGNED].contains(&taken_apart(what).0)
+}
+
+/// The name, and the path of another build where one follows.
+fn taken_apart(what: &str) -> (&str, Option<&str>) {
+    what.split_once(OF_BUILD).map_or((what, None), |(mode, build)| (mode, Some(build)))
 }
 
 /// Without signatures.
@@ -34,7 +39,7 @@ pub(crate) async fn ingress(what: &str, folder: &Path, url: &str, key: &str) -> 
     let mut setup = Setup::in_folder(folder).with("QUEUE__URL", url).with("APPS__BENCH__CLIENT_ID", "bench");
     // Where nobody listens: the keys in the folder are all that it gets.
     setup.set("INTERNAL__URL", "http://127.0.0.1:1");
-    let (mode, build) = what.split_once(OF_BUILD).map_or((what, None), |(mode, build)| (mode, Some(build)));
+    let (mode, build) = taken_apart(what);
     if mode == UNSIGNED {
         setup.set("VERIFICATION__MODE", "off");
     }

@@ -123,7 +123,7 @@ async fn what_is_wrong_by_a_clock_that_nobody_vouches_for_is_kept_as_if_its_key_
         assert_eq!(send(&receiver, &[&signed]).await.status, 200);
         let verification = receiver.queue.webhooks().last().unwrap().verification.clone();
         assert_eq!(verification, Verification::Pending { kid: receiver.signer.kid, jwt: signed });
-        // Neither by another key, nor with another body, nor malformed.
+        // But not what is signed by another key, nor what comes with another body.
         let forged = forger.sign(&receiver.signer.header(), &json!({"iat": iat}));
         send(&receiver, &[&forged]).await.is_problem(401);
     }
